@@ -1,0 +1,68 @@
+#pragma once
+
+#include "classifiers/heads/heads.h"
+#include "classifiers/plan/retention_rule.h"
+#include "collectors/base/array.h"
+#include "collectors/geometry/model_info.h"
+#include "collectors/geometry/step_table.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvscope {
+
+/// What one key/value head may attend to and keep, per step.
+struct HeadBudget {
+  int layer = 0;
+  int head = 0;                          ///< key/value head
+  std::optional<HeadClass> head_class;   ///< where the method knows classes
+  std::string rule;                      ///< key into Plan::rules
+  std::vector<std::int64_t> attend;      ///< [K] tokens attended to at each step, >= 1
+  std::vector<std::int64_t> carry;       ///< [K] tokens held after each step; 0 where nobody reads them later
+};
+
+/// plan.json ("kvscope-plan", version 1; docs/formats/plan.md and plan.schema.json).
+///
+/// Counts are of tokens per row and head, and hold for every row alike. They are exact, not upper
+/// bounds: with c_k = carry[k] and r_k = min(c_{k-1} visible + N_k, T_k) tokens available at step k,
+/// attend[k] <= r_k and carry[k] <= r_k, so every length is known before a run.
+struct Plan {
+  std::string method;                 ///< "full", "lossless", "uniform", "hack", "hack++"
+  Json parameters;                    ///< of the method, all of them
+  ModelInfo model;
+  StepTable steps;
+  std::map<std::string, RetentionRule> rules;
+  std::vector<HeadBudget> heads;      ///< layers * kv_heads, in (layer, head) order
+  /// phi^(k,s) of rules that use the calibrated prior: [layer, kv_head, step, source step], 0 where s > k.
+  /// Empty if no rule needs it.
+  Array<float> prior;
+  bool keeps_last_step = false;       ///< true only for "full": as published, the last scale stays in the cache
+  Json made_from;                     ///< path and sha256 of capture and heads
+
+  [[nodiscard]] const HeadBudget& at(int layer, int head) const {
+    return heads.at(static_cast<std::size_t>(layer) * static_cast<std::size_t>(model.kv_heads) +
+                    static_cast<std::size_t>(head));
+  }
+  [[nodiscard]] const RetentionRule& rule_of(const HeadBudget& budget) const { return rules.at(budget.rule); }
+};
+
+/// Tokens a head has before it at `step`: what it carried of the visible earlier steps, plus N_k.
+[[nodiscard]] std::int64_t available_tokens(const Plan& plan, const HeadBudget& budget, int step);
+
+/// Slots that the ragged cache allocates for a head: the largest carry of all steps.
+[[nodiscard]] std::int64_t cache_capacity(const HeadBudget& budget);
+
+[[nodiscard]] Json to_json(const Plan& plan);
+/// Checks everything a runtime relies on: counts within what is available, rules that exist, a prior
+/// where one is needed.
+/// @throws Error  kBadInput naming `where`, layer, head, step and field.
+[[nodiscard]] Plan plan_from_json(const Json& json, std::string_view where);
+[[nodiscard]] Plan read_plan(const std::filesystem::path& path);
+void write_plan(const std::filesystem::path& path, const Plan& plan);
+
+}  // namespace kvscope

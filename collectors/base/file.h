@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace kvscope {
+
+/// A file mapped read-only into memory; pages are read when they are touched.
+/// The bytes are valid as long as the object lives.
+class MappedFile {
+ public:
+  /// @throws Error  kBadInput if `path` is missing, not a regular file or unreadable.
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// The whole text of a file.
+/// @throws Error  kBadInput if it cannot be read.
+[[nodiscard]] std::string read_text_file(const std::filesystem::path& path);
+
+/// Writes `bytes` to `path` in one stroke: to `path`.partial first, then renamed, so that a reader
+/// sees the old file or the new one, never half of one. Parent folders are made.
+/// @throws Error  kEnvironment if the disk is full or the folder cannot be written.
+void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// `path` with ".partial" appended: where an unfinished file lives.
+[[nodiscard]] std::filesystem::path partial_path(const std::filesystem::path& path);
+
+}  // namespace kvscope

@@ -1,0 +1,44 @@
+#include "collectors/base/json_file.h"
+
+#include "collectors/base/file.h"
+
+namespace kvscope {
+namespace {
+
+/// nlohmann's messages start with an error number in brackets that helps no reader.
+std::string without_error_number(const std::string& message) {
+  const auto end = message.find("] ");
+  return end == std::string::npos ? message : message.substr(end + 2);
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, std::string_view name) {
+  try {
+    return Json::parse(text);
+  } catch (const nlohmann::json::exception& failure) {
+    throw bad_input("{}: not valid JSON: {}", name, without_error_number(failure.what()));
+  }
+}
+
+void check_format(const Json& document, std::string_view name, std::string_view format, int version) {
+  const auto found_format = json_field<std::string>(document, "format", name);
+  if (found_format != format) throw bad_input("{}: format is '{}', expected '{}'", name, found_format, format);
+  const auto found_version = json_field<int>(document, "version", name);
+  if (found_version != version) {
+    throw bad_input("{}: version {} of format '{}' is not supported, expected {}", name, found_version, format, version);
+  }
+}
+
+Json read_json_file(const std::filesystem::path& path, std::string_view format, int version) {
+  const std::string name = path.string();
+  Json document = parse_json(read_text_file(path), name);
+  check_format(document, name, format, version);
+  return document;
+}
+
+void write_json_file(const std::filesystem::path& path, const Json& document) {
+  write_file(path, document.dump(2) + "\n");
+}
+
+}  // namespace kvscope

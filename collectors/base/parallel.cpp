@@ -1,0 +1,52 @@
+#include "collectors/base/parallel.h"
+
+#include <tbb/global_control.h>
+#include <tbb/info.h>
+#include <tbb/parallel_for.h>
+#include <tbb/partitioner.h>
+#include <tbb/task_arena.h>
+
+#include <memory>
+
+namespace kvscope {
+namespace {
+
+// The arena bounds the threads of our own loops, the global control also what TBB would start
+// elsewhere in the process; both are replaced when the count changes.
+struct Pool {
+  int threads;
+  tbb::global_control control;
+  tbb::task_arena arena;
+
+  explicit Pool(int count)
+      : threads(count),
+        control(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(count)),
+        arena(count) {}
+};
+
+std::unique_ptr<Pool>& pool() {
+  static auto instance = std::make_unique<Pool>(tbb::info::default_concurrency());
+  return instance;
+}
+
+}  // namespace
+
+void set_thread_count(int threads) {
+  const int count = threads > 0 ? threads : tbb::info::default_concurrency();
+  if (count != pool()->threads) pool() = std::make_unique<Pool>(count);
+}
+
+int thread_count() { return pool()->threads; }
+
+void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body) {
+  if (count <= 0) return;
+  if (count == 1 || pool()->threads == 1) {
+    for (std::int64_t i = 0; i < count; ++i) body(i);
+    return;
+  }
+  pool()->arena.execute([&] {
+    tbb::parallel_for(std::int64_t{0}, count, body, tbb::simple_partitioner());
+  });
+}
+
+}  // namespace kvscope

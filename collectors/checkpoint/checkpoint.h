@@ -1,0 +1,62 @@
+#pragma once
+
+#include "collectors/base/array.h"
+#include "collectors/base/element_type.h"
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvscope {
+
+/// One tensor of a checkpoint: a strided view into the mapped file.
+struct CheckpointTensor {
+  std::string name;                    ///< e.g. "blocks.0.attn.mat_qkv.weight"
+  ElementType type = ElementType::kFloat32;
+  Shape shape;
+  Shape strides;                       ///< in elements, one per axis; row-major unless the file says otherwise
+  std::span<const std::byte> storage;  ///< from the tensor's first element on; lives as long as the Checkpoint
+
+  [[nodiscard]] std::int64_t elements() const { return element_count(shape); }
+  [[nodiscard]] bool is_contiguous() const;
+};
+
+/// A file of named tensors, memory-mapped: official .pth (torch.save zip) or .safetensors, told apart by
+/// content. Reading never executes anything from the file: the unpickler knows tensors, parameters,
+/// dictionaries and plain values, and refuses every other global by name.
+class Checkpoint {
+ public:
+  /// @throws Error  kBadInput naming the file, the record and what is wrong with it.
+  [[nodiscard]] static Checkpoint open(const std::filesystem::path& path);
+  ~Checkpoint();
+  Checkpoint(Checkpoint&&) noexcept;
+  Checkpoint& operator=(Checkpoint&&) noexcept;
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept;
+  /// "torch.save" or "safetensors".
+  [[nodiscard]] std::string_view container() const noexcept;
+  /// All tensors in file order. Names inside nested dictionaries are joined with '.'.
+  [[nodiscard]] const std::vector<CheckpointTensor>& tensors() const noexcept;
+  /// The tensor of that name, or nullptr.
+  [[nodiscard]] const CheckpointTensor* find(std::string_view name) const noexcept;
+  /// @throws Error  kBadInput naming file and tensor if it is missing.
+  [[nodiscard]] const CheckpointTensor& at(std::string_view name) const;
+
+ private:
+  struct Implementation;
+  explicit Checkpoint(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+/// The elements of `tensor` in row-major order, as they are stored (no conversion).
+[[nodiscard]] std::vector<std::byte> contiguous_bytes(const CheckpointTensor& tensor);
+
+/// SHA-256 over name, type, shape and row-major bytes of every tensor in order of name, of all
+/// checkpoints given: the same for every container that holds the same tensors.
+[[nodiscard]] std::string fingerprint(std::span<const Checkpoint* const> checkpoints);
+
+}  // namespace kvscope

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "classifiers/plan/plan.h"
+#include "collectors/models/full_kv_cache.h"
+#include "collectors/models/kv_cache.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace kvscope {
+
+/// The bundled CPU kernel as a DenseAttention, so that a full run and a compressed run can share every
+/// rounding: with it FullKvCache and CompressedKvCache under plan "full" agree bit for bit.
+[[nodiscard]] DenseAttention bundled_attention();
+
+/// A cache that really is as small as its plan says: per layer one flat buffer for K and one for V, in
+/// which (row, head) owns cache_capacity() slots. At every step it selects, attends, merges and compacts
+/// as the head's retention rule and budgets demand.
+class CompressedKvCache : public KvCache {
+ public:
+  /// @throws Error  kUsage if the plan's rules need something this build cannot do.
+  explicit CompressedKvCache(Plan plan);
+  ~CompressedKvCache() override;
+
+  void begin(std::int64_t rows) override;
+  at::Tensor attend(const AttentionSite& site, const Step& step, const at::Tensor& q, const at::Tensor& k,
+                    const at::Tensor& v) override;
+  [[nodiscard]] std::int64_t held_bytes() const override;
+  [[nodiscard]] std::int64_t allocated_bytes() const override;
+
+  /// Seconds spent since begin(): selecting (scores, top-k, compaction, merge) and attending.
+  [[nodiscard]] double selection_seconds() const;
+  [[nodiscard]] double attention_seconds() const;
+
+  /// Positions, among the keys of `step` (0 .. T_k - 1), of the tokens that `row` and key/value `head`
+  /// attended to at the latest attend() of `layer`; ascending.
+  [[nodiscard]] std::vector<std::int32_t> attended_positions(int layer, std::int64_t row, int head) const;
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace kvscope

@@ -1,0 +1,42 @@
+#include "collectors/base/file.h"
+
+#include "support/errors.h"
+#include "support/paths.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+using namespace kvscope;
+
+TEST_SUITE("collectors.base.file") {
+  TEST_CASE("a written file is read back whole and leaves no partial file") {
+    const testing::TemporaryFolder folder;
+    const auto path = folder / "deep/inside.txt";
+    const std::string text("first\0second\n", 13);
+    write_file(path, text);
+    CHECK(read_text_file(path) == text);
+    CHECK_FALSE(std::filesystem::exists(partial_path(path)));
+  }
+
+  TEST_CASE("an empty file is mapped as no bytes") {
+    const testing::TemporaryFolder folder;
+    write_file(folder / "empty", "");
+    CHECK(MappedFile(folder / "empty").bytes().empty());
+  }
+
+  TEST_CASE("a missing file and a folder are named in the error") {
+    const testing::TemporaryFolder folder;
+    testing::check_error(ErrorCode::kBadInput, [&] { MappedFile(folder / "none"); }, "none", "No such file");
+    testing::check_error(ErrorCode::kBadInput, [&] { MappedFile{folder.path()}; }, "not a regular file");
+  }
+
+  TEST_CASE("a full disk keeps the old file and is an environment error") {
+    if (!std::filesystem::exists("/dev/full")) return;
+    const testing::TemporaryFolder folder;
+    write_file(folder / "kept", "old");
+    std::filesystem::create_symlink("/dev/full", partial_path(folder / "kept"));
+    testing::check_error(ErrorCode::kEnvironment, [&] { write_file(folder / "kept", "new"); }, "kept", "No space left");
+    CHECK(read_text_file(folder / "kept") == "old");
+  }
+}

@@ -1,0 +1,35 @@
+#include "collectors/base/json_file.h"
+
+#include "collectors/base/file.h"
+#include "support/errors.h"
+#include "support/paths.h"
+
+#include <doctest/doctest.h>
+
+using namespace kvscope;
+
+TEST_SUITE("collectors.base.json_file") {
+  TEST_CASE("a document keeps the order of its fields") {
+    const testing::TemporaryFolder folder;
+    write_json_file(folder / "a.json", {{"format", "x"}, {"version", 1}, {"b", 1}, {"a", 2}});
+    const Json read = read_json_file(folder / "a.json", "x", 1);
+    CHECK(read.dump() == R"({"format":"x","version":1,"b":1,"a":2})");
+  }
+
+  TEST_CASE("another format or version is refused by name") {
+    const testing::TemporaryFolder folder;
+    write_json_file(folder / "a.json", {{"format", "kvscope-plan"}, {"version", 2}});
+    testing::check_error(ErrorCode::kBadInput, [&] { (void)read_json_file(folder / "a.json", "kvscope-heads", 1); },
+                         "a.json", "kvscope-plan", "kvscope-heads");
+    testing::check_error(ErrorCode::kBadInput, [&] { (void)read_json_file(folder / "a.json", "kvscope-plan", 1); },
+                         "version 2");
+  }
+
+  TEST_CASE("broken text and wrong fields name the file and the field") {
+    testing::check_error(ErrorCode::kBadInput, [] { (void)parse_json("{\"a\": ", "cut.json"); }, "cut.json", "JSON");
+    const Json document = {{"text", "abc"}};
+    testing::check_error(ErrorCode::kBadInput, [&] { (void)json_field<int>(document, "text", "f.json"); }, "f.json", "'text'");
+    testing::check_error(ErrorCode::kBadInput, [&] { (void)json_field<int>(document, "none", "f.json"); }, "'none'", "missing");
+    CHECK(json_field_or<int>(document, "none", "f.json", 5) == 5);
+  }
+}
