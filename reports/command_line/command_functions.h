@@ -1,0 +1,9 @@
+#pragma once
+
+#include "reports/command_line/command.h"
+
+namespace kvscope {
+
+// One function per file command_NAME.cpp, in the order in which data flows.
+
+}  // namespace kvscope
