@@ -2,6 +2,8 @@
 
 namespace kvscope {
 
-CudaDevices cuda_devices() { return {{}, "this build has no CUDA (nvcc was not found when it was configured)"}; }
+CudaDevices cuda_devices() {
+  return {{}, "this build has no CUDA (nvcc was not found when it was configured)"};
+}
 
 }  // namespace kvscope

@@ -1,8 +1,7 @@
-#include "reports/command_line/command_functions.h"
-
 #include "collectors/base/json_file.h"
 #include "collectors/base/parallel.h"
 #include "collectors/gpu/cuda_devices.h"
+#include "reports/command_line/command_functions.h"
 #include "reports/command_line/options.h"
 
 #include <unistd.h>
@@ -28,8 +27,9 @@ Json to_json(const CudaDevice& device) {
 
 ExitStatus run_devices(const CommandContext& context) {
   CommandOptions command{.name = "devices",
-                         .description = "Lists what this machine offers: processor threads, memory, GPUs. A missing GPU "
-                                        "is reported with its reason and is no error."};
+                         .description =
+                             "Lists what this machine offers: processor threads, memory, GPUs. A missing GPU "
+                             "is reported with its reason and is no error."};
   command.visible.add_options()("json", "print JSON");
   const auto values = parse_options(command, context);
   if (!values) return 0;

@@ -5,10 +5,10 @@
 namespace kvscope {
 
 std::span<const Command> commands() {
-  // One line per entry, so that a build without LibTorch can leave some out.
   static const std::vector<Command> table = {
-#ifdef KVSCOPE_HAS_TORCH
-#endif
+      // clang-format off: one line per command, in the order in which data flows
+      {"devices", "list this machine's threads, memory and GPUs", run_devices},
+      // clang-format on
   };
   return table;
 }
