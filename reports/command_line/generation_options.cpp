@@ -1,0 +1,172 @@
+#include "reports/command_line/generation_options.h"
+
+#include "collectors/base/error.h"
+#include "collectors/base/file.h"
+
+#include <charconv>
+#include <cmath>
+#include <string>
+
+namespace kvscope {
+namespace {
+
+constexpr std::int64_t kMostSamples = 10'000'000;
+constexpr std::int64_t kLargestBatch = 4096;
+constexpr int kMostThreads = 1024;
+constexpr int kLargestSide = 4096;
+
+template <typename T>
+T in_range(const options::variables_map& values, const char* name, T lowest, T highest) {
+  const T value = values[name].as<T>();
+  // Written so that not-a-number fails too.
+  if (!(value >= lowest && value <= highest)) {
+    throw usage_error("--{} is {}, expected {} to {}", name, value, lowest, highest);
+  }
+  return value;
+}
+
+/// Labels separated by white space or commas; '#' starts a comment.
+std::vector<std::int64_t> read_label_file(const std::filesystem::path& path) {
+  const std::string text = read_text_file(path);
+  std::vector<std::int64_t> labels;
+  std::int64_t line = 1;
+  for (std::size_t at = 0; at < text.size();) {
+    const char letter = text[at];
+    if (letter == '#') {
+      at = std::min(text.find('\n', at), text.size());
+    } else if (letter == '\n' || letter == ' ' || letter == '\t' || letter == '\r' || letter == ',') {
+      line += letter == '\n' ? 1 : 0;
+      ++at;
+    } else {
+      const std::size_t end = std::min(text.find_first_of(" \t\r\n,#", at), text.size());
+      std::int64_t label = 0;
+      const auto [stop, failure] = std::from_chars(text.data() + at, text.data() + end, label);
+      if (failure != std::errc{} || stop != text.data() + end) {
+        throw bad_input("{}: line {}: '{}' is not a label, expected a whole number", path.string(), line,
+                        text.substr(at, std::min<std::size_t>(end - at, 40)));
+      }
+      labels.push_back(label);
+      at = end;
+    }
+  }
+  if (labels.empty()) throw bad_input("{}: the file holds no label", path.string());
+  return labels;
+}
+
+std::vector<std::int64_t> listed_labels(const options::variables_map& values) {
+  if (given(values, "labels") && given(values, "labels-file")) {
+    throw usage_error("--labels and --labels-file exclude each other");
+  }
+  if (given(values, "labels-file")) return read_label_file(values["labels-file"].as<std::string>());
+  if (!given(values, "labels")) return {};
+  const auto numbers = parse_number_list(values["labels"].as<std::string>(), "labels");
+  return {numbers.begin(), numbers.end()};
+}
+
+ElementType compute_type(const std::string& name) {
+  const auto type = element_type_from_name(name);
+  if (type != ElementType::kFloat32 && type != ElementType::kBFloat16) {
+    throw usage_error("--dtype is '{}', expected fp32 or bf16", name);
+  }
+  return *type;
+}
+
+void read_model(const options::variables_map& values, GenerationSettings& settings) {
+  if (given(values, "checkpoint") != given(values, "tokenizer")) {
+    throw usage_error("--checkpoint and --tokenizer belong together: give both, or neither for the bundled model");
+  }
+  if (given(values, "checkpoint")) {
+    settings.checkpoint = values["checkpoint"].as<std::string>();
+    settings.tokenizer = values["tokenizer"].as<std::string>();
+  }
+  if (given(values, "scales")) {
+    settings.scales = parse_number_list(values["scales"].as<std::string>(), "scales");
+    for (const int side : settings.scales) {
+      if (side < 1 || side > kLargestSide) {
+        throw usage_error("--scales: {} is out of range, expected 1 to {}", side, kLargestSide);
+      }
+    }
+  }
+  const std::string device = values["device"].as<std::string>();
+  if (device != "cpu") throw environment_error("--device {}: this build generates on the CPU only", device);
+}
+
+}  // namespace
+
+void add_generation_options(options::options_description& visible) {
+  options::options_description group("Model and generation");
+  const auto text = [](const char* unit) { return options::value<std::string>()->value_name(unit); };
+  auto add = group.add_options();
+  add("checkpoint", text("FILE"), "transformer weights, .pth or .safetensors; default: the bundled model");
+  add("tokenizer", text("FILE"), "tokenizer weights that belong to --checkpoint");
+  add("scales", text("LIST"),
+      "sides of the square scales in tokens, e.g. 1,2,3,4,6,8; default: what the weights determine");
+  add("labels", text("LIST"),
+      "class labels, e.g. 3,17 or 0-9: one sample each, in that order; default: every class in turn");
+  add("labels-file", text("FILE"), "the same from a file: whole numbers, '#' starts a comment");
+  add("samples", options::value<std::int64_t>()->value_name("N"),
+      "number of samples; labels are cycled through; default: one per label, 50 without labels");
+  add("seed", options::value<std::int64_t>()->default_value(0)->value_name("S"), "of the random numbers, >= 0");
+  add("cfg", options::value<double>()->default_value(4.0, "4")->value_name("X"),
+      "classifier-free guidance at the last scale, >= 0");
+  add("top-k", options::value<int>()->default_value(900)->value_name("N"), "tokens to draw from; 0: all");
+  add("top-p", options::value<double>()->default_value(0.95, "0.95")->value_name("P"),
+      "probability mass to draw from, 0 to 1; 0 or 1: all");
+  add("dtype", text("TYPE")->default_value("fp32"), "fp32 or bf16: computation and KV cache");
+  add("device", text("NAME")->default_value("cpu"), "where to generate: cpu");
+  add("batch", options::value<std::int64_t>()->default_value(8)->value_name("N"),
+      "samples generated together; changes memory and time, never a result");
+  add("threads", options::value<int>()->default_value(0)->value_name("N"), "0: all cores; never changes a result");
+  visible.add(group);
+}
+
+GenerationSettings generation_settings(const options::variables_map& values) {
+  GenerationSettings settings;
+  read_model(values, settings);
+  settings.labels = listed_labels(values);
+  if (given(values, "samples")) settings.samples = in_range<std::int64_t>(values, "samples", 1, kMostSamples);
+  settings.seed = static_cast<std::uint64_t>(in_range<std::int64_t>(values, "seed", 0, INT64_MAX));
+  settings.guidance = in_range<double>(values, "cfg", 0.0, 1000.0);
+  settings.top_k = in_range<int>(values, "top-k", 0, INT32_MAX);
+  settings.top_p = in_range<double>(values, "top-p", 0.0, 1.0);
+  settings.compute_type = compute_type(values["dtype"].as<std::string>());
+  settings.batch = in_range<std::int64_t>(values, "batch", 1, kLargestBatch);
+  settings.threads = in_range<int>(values, "threads", 0, kMostThreads);
+  return settings;
+}
+
+std::vector<std::int64_t> sample_labels(const GenerationSettings& settings, std::int64_t classes) {
+  std::vector<std::int64_t> listed = settings.labels;
+  if (listed.empty()) {
+    for (std::int64_t label = 0; label < classes; ++label) listed.push_back(label);
+  }
+  for (const std::int64_t label : listed) {
+    if (label < 0 || label >= classes) {
+      throw usage_error("label {} is out of range: the model has the classes 0 to {}", label, classes - 1);
+    }
+  }
+  const auto distinct = static_cast<std::int64_t>(listed.size());
+  const std::int64_t samples = settings.samples.value_or(settings.labels.empty() ? kDefaultSamples : distinct);
+  std::vector<std::int64_t> labels(static_cast<std::size_t>(samples));
+  for (std::int64_t i = 0; i < samples; ++i) {
+    labels[static_cast<std::size_t>(i)] = listed[static_cast<std::size_t>(i % distinct)];
+  }
+  return labels;
+}
+
+Json to_json(const GenerationSettings& settings) {
+  Json json{{"checkpoint", settings.uses_bundled_model() ? Json("bundled") : Json(settings.checkpoint.string())},
+            {"tokenizer", settings.uses_bundled_model() ? Json("bundled") : Json(settings.tokenizer.string())},
+            {"seed", settings.seed},
+            {"guidance", settings.guidance},
+            {"top_k", settings.top_k},
+            {"top_p", settings.top_p},
+            {"dtype", element_name(settings.compute_type)},
+            {"device", "cpu"},
+            {"batch", settings.batch},
+            {"threads", settings.threads}};
+  if (!settings.scales.empty()) json["scales"] = settings.scales;
+  return json;
+}
+
+}  // namespace kvscope

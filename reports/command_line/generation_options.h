@@ -1,0 +1,51 @@
+#pragma once
+
+#include "collectors/base/element_type.h"
+#include "collectors/base/json_file.h"
+#include "reports/command_line/options.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+namespace kvscope {
+
+/// What a run of a model was asked for on the command line; the same for every command that generates.
+struct GenerationSettings {
+  std::filesystem::path checkpoint;  ///< transformer; empty: the bundled model
+  std::filesystem::path tokenizer;   ///< VQ decoder; empty exactly where `checkpoint` is
+  std::vector<std::int64_t> labels;  ///< as listed; empty: every class in turn
+  std::optional<std::int64_t> samples;  ///< >= 1 where it was given
+  std::uint64_t seed = 0;
+  double guidance = 4.0;    ///< classifier-free guidance, >= 0
+  int top_k = 900;          ///< >= 0; 0: all tokens
+  double top_p = 0.95;      ///< in [0, 1]; 0 or 1: all tokens
+  std::vector<int> scales;  ///< sides of the square scales; empty: what the weights determine
+  ElementType compute_type = ElementType::kFloat32;
+  std::int64_t batch = 8;   ///< samples generated together, >= 1
+  int threads = 0;          ///< 0: all cores
+
+  [[nodiscard]] bool uses_bundled_model() const { return checkpoint.empty(); }
+};
+
+/// Samples of a run for which neither --labels nor --samples was given: the number of calibration samples
+/// of HACK (arXiv 2504.09261, section 4.1).
+inline constexpr std::int64_t kDefaultSamples = 50;
+
+/// Adds the options of GenerationSettings to a command's --help, as a group of their own.
+void add_generation_options(options::options_description& visible);
+
+/// Reads them back; --labels-file is read here.
+/// @throws Error  kUsage naming the option that is out of range or contradicts another; kBadInput for a
+///                label file that is missing or holds something else than labels.
+[[nodiscard]] GenerationSettings generation_settings(const options::variables_map& values);
+
+/// One label per sample of the run: the listed labels in that order, cycled through up to --samples.
+/// @throws Error  kUsage naming a label outside [0, classes).
+[[nodiscard]] std::vector<std::int64_t> sample_labels(const GenerationSettings& settings, std::int64_t classes);
+
+/// For the record of a run in the files it writes. Labels are left out: files hold one per sample.
+[[nodiscard]] Json to_json(const GenerationSettings& settings);
+
+}  // namespace kvscope

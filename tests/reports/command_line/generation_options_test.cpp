@@ -1,0 +1,119 @@
+#include "reports/command_line/generation_options.h"
+
+#include "collectors/base/file.h"
+#include "support/errors.h"
+#include "support/paths.h"
+
+#include <doctest/doctest.h>
+
+#include <sstream>
+
+using namespace kvscope;
+
+namespace {
+
+GenerationSettings settings_of(std::vector<std::string> words) {
+  CommandOptions command{.name = "sample", .positional = "", .description = "Generates."};
+  add_generation_options(command.visible);
+  std::ostringstream out, err;
+  const auto values = parse_options(command, {std::move(words), "kvscope sample", out, err});
+  return generation_settings(values.value());
+}
+
+using Labels = std::vector<std::int64_t>;
+
+}  // namespace
+
+TEST_SUITE("reports.command_line.generation_options") {
+  TEST_CASE("without options the bundled model generates with the published settings") {
+    const GenerationSettings settings = settings_of({});
+    CHECK(settings.uses_bundled_model());
+    CHECK(settings.guidance == 4.0);
+    CHECK(settings.top_k == 900);
+    CHECK(settings.top_p == 0.95);
+    CHECK(settings.compute_type == ElementType::kFloat32);
+    CHECK(settings.scales.empty());
+    const Labels labels = sample_labels(settings, 10);
+    REQUIRE(labels.size() == static_cast<std::size_t>(kDefaultSamples));
+    CHECK(labels[9] == 9);
+    CHECK(labels[10] == 0);
+  }
+
+  TEST_CASE("labels alone give one sample each in their order") {
+    CHECK(sample_labels(settings_of({"--labels", "7,3,3"}), 10) == Labels{7, 3, 3});
+    CHECK(sample_labels(settings_of({"--labels", "2-4"}), 10) == Labels{2, 3, 4});
+  }
+
+  TEST_CASE("labels are cycled up to the number of samples") {
+    CHECK(sample_labels(settings_of({"--labels", "7,3", "--samples", "5"}), 10) == Labels{7, 3, 7, 3, 7});
+    CHECK(sample_labels(settings_of({"--labels", "7,3", "--samples", "1"}), 10) == Labels{7});
+    CHECK(sample_labels(settings_of({"--samples", "4"}), 3) == Labels{0, 1, 2, 0});
+  }
+
+  TEST_CASE("a label file may hold comments and any white space") {
+    const testing::TemporaryFolder folder;
+    write_file(folder / "labels.txt", "# calibration\n3 17\t5\r\n\n8,1 # last two\n");
+    const auto settings = settings_of({"--labels-file", (folder / "labels.txt").string()});
+    CHECK(sample_labels(settings, 20) == Labels{3, 17, 5, 8, 1});
+  }
+
+  TEST_CASE("a bad label file is named with its line") {
+    const testing::TemporaryFolder folder;
+    const std::string path = (folder / "labels.txt").string();
+    const auto read = [&] { (void)settings_of({"--labels-file", path}); };
+    testing::check_error(ErrorCode::kBadInput, read, "labels.txt");
+    write_file(path, "1\n2 cat\n");
+    testing::check_error(ErrorCode::kBadInput, read, "labels.txt", "line 2", "cat");
+    write_file(path, "99999999999999999999\n");
+    testing::check_error(ErrorCode::kBadInput, read, "99999999999999999999");
+    write_file(path, "# nothing\n");
+    testing::check_error(ErrorCode::kBadInput, read, "no label");
+  }
+
+  TEST_CASE("labels outside the model's classes are usage errors") {
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)sample_labels(settings_of({"--labels", "10"}), 10);
+        },
+        "label 10", "0 to 9");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)sample_labels(settings_of({"--labels=-1"}), 10); }, "label -1");
+  }
+
+  TEST_CASE("impossible settings are usage errors that name the option") {
+    const std::vector<std::vector<std::string>> lines = {
+        {"--samples", "0"},   {"--samples", "-3"},   {"--seed", "-1"},          {"--cfg", "-1"},
+        {"--cfg", "nan"},     {"--top-k", "-1"},     {"--top-p", "1.5"},        {"--top-p", "nan"},
+        {"--batch", "0"},     {"--threads", "-1"},   {"--dtype", "int8"},       {"--scales", "1,0"},
+        {"--scales", "1,,2"}, {"--labels", "a"},     {"--checkpoint", "a.pth"}, {"--tokenizer", "a"},
+        {"--samples", "1.5"}, {"--samples", "1e30"}, {"--cfg", "strong"},       {"--dtype", "cfg"}};
+    for (const auto& line : lines) {
+      CAPTURE(line[0]);
+      CAPTURE(line[1]);
+      testing::check_error(
+          ErrorCode::kUsage, [&] { (void)settings_of(line); }, line[0].substr(2));
+    }
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)settings_of({"--labels", "1", "--labels-file", "f"});
+        },
+        "exclude each other");
+    testing::check_error(
+        ErrorCode::kEnvironment,
+        [] {
+          (void)settings_of({"--device", "cuda"});
+        },
+        "cuda");
+  }
+
+  TEST_CASE("the record of a run names everything that results depend on") {
+    const Json json = to_json(settings_of({"--seed", "7", "--cfg", "1.5", "--dtype", "bf16", "--scales", "1,2"}));
+    CHECK(json["seed"] == 7);
+    CHECK(json["guidance"] == 1.5);
+    CHECK(json["dtype"] == "bfloat16");
+    CHECK(json["scales"] == Json{1, 2});
+    CHECK(json["checkpoint"] == "bundled");
+  }
+}
