@@ -26,14 +26,20 @@ struct ClassifiedHead {
   int layer = 0;
   int head = 0;
   HeadClass head_class = HeadClass::kStructural;
-  double score = 0.0;       ///< what the method sorts by; its meaning is the method's
-  double margin = 0.0;      ///< distance of the score from the split, in the method's own scale, >= 0
-  double confidence = 1.0;  ///< probability that resampled samples give the same class, in [0, 1]
+  double score = 0.0;   ///< what the method sorts by; its meaning is the method's
+  double margin = 0.0;  ///< distance of the score from the split, in the method's own scale, >= 0
+  /// Share of the resamples of the samples that give the same class, in [0, 1]; empty where nothing was resampled.
+  std::optional<double> confidence;
+  /// Probability of being contextual in a mixture of two kinds, in [0, 1]; empty in methods without one.
+  std::optional<double> posterior;
 };
+
+/// A head with a confidence below this is called borderline.
+inline constexpr double kBorderlineConfidence = 0.95;
 
 /// heads.json ("kvscope-heads", version 1; docs/formats/heads.md).
 struct HeadClassification {
-  std::string method;        ///< "variance", "elbow", "diagonal", "published", ...
+  std::string method;        ///< "variance", "elbow", "diagonal", "semantic-center", "published", ...
   Json parameters;           ///< of the method, all of them, also defaults
   int layers = 0;
   int heads_per_layer = 0;
@@ -47,7 +53,12 @@ struct HeadClassification {
                     static_cast<std::size_t>(head));
   }
   [[nodiscard]] int count(HeadClass head_class) const;
+  /// Heads whose confidence is known and below kBorderlineConfidence; least certain first.
+  [[nodiscard]] std::vector<ClassifiedHead> borderline() const;
 };
+
+/// The class map as text, a line per layer: "CCSC", C contextual, S structural.
+[[nodiscard]] std::vector<std::string> class_map(const HeadClassification& classification);
 
 [[nodiscard]] Json to_json(const HeadClassification& classification);
 /// @throws Error  kBadInput naming `where` and the entry that is missing, double or out of order.
