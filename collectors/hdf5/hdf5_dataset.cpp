@@ -1,5 +1,6 @@
 // Datasets of Hdf5File: making, reading and writing them.
 
+#include "collectors/base/half.h"
 #include "collectors/hdf5/hdf5_implementation.h"
 
 #include <fmt/ranges.h>
@@ -171,10 +172,27 @@ Shape dataset_shape(hid_t dataset, const Subject& subject) {
   return hdf5::shape_of(space.get(), subject);
 }
 
+bool is_float16(hid_t dataset, const Subject& subject) {
+  const Handle type = checked_handle(H5Dget_type(dataset), subject, "read the element type");
+  return H5Tget_class(type.get()) == H5T_FLOAT && H5Tget_size(type.get()) == 2;
+}
+
+/// Writes `values` to the selection `file_space`.
 template <typename T>
-void write_all(hid_t dataset, const Array<T>& values, const Subject& subject) {
+void write_selection(hid_t dataset, hid_t file_space, const Array<T>& values, const Subject& subject) {
   if (values.empty()) return;
-  check(H5Dwrite(dataset, hdf5::native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), subject, "write");
+  const Handle memory = hdf5::make_space(values.shape(), false, subject);
+  if (std::is_same_v<T, float> && is_float16(dataset, subject)) {
+    // Rounded here: HDF5's own conversion rounds ties away from zero.
+    std::vector<std::uint16_t> halves(values.values().size());
+    std::transform(values.values().begin(), values.values().end(), halves.begin(),
+                   [](T value) { return float16_bits(static_cast<float>(value)); });
+    const Handle type = hdf5::float16_type();
+    check(H5Dwrite(dataset, type.get(), memory.get(), file_space, H5P_DEFAULT, halves.data()), subject, "write");
+    return;
+  }
+  check(H5Dwrite(dataset, hdf5::native_type<T>(), memory.get(), file_space, H5P_DEFAULT, values.data()), subject,
+        "write");
 }
 
 }  // namespace
@@ -232,14 +250,14 @@ void Hdf5File::write(std::string_view dataset, const Array<T>& values, const Dat
   const Subject subject = implementation_->writing(dataset);
   const Handle made =
       make(implementation_->id(), dataset, hdf5::native_type<T>(), values.shape(), layout, subject);
-  write_all(made.get(), values, subject);
+  write_selection(made.get(), H5S_ALL, values, subject);
 }
 
 void Hdf5File::write_float16(std::string_view dataset, const Array<float>& values, const DatasetLayout& layout) {
   const Subject subject = implementation_->writing(dataset);
   const Handle type = hdf5::float16_type();
   const Handle made = make(implementation_->id(), dataset, type.get(), values.shape(), layout, subject);
-  write_all(made.get(), values, subject);
+  write_selection(made.get(), H5S_ALL, values, subject);
 }
 
 void Hdf5File::write_strings(std::string_view dataset, std::span<const std::string> values) {
@@ -266,10 +284,7 @@ void Hdf5File::write_slab(std::string_view dataset, const Shape& offset, const A
   grow(opened.get(), offset, values.shape(), dataset_shape(opened.get(), subject), subject);
   const Handle space = checked_handle(H5Dget_space(opened.get()), subject, "read the shape");
   select(space.get(), offset, values.shape(), hdf5::shape_of(space.get(), subject), subject);
-  if (values.empty()) return;
-  const Handle memory = hdf5::make_space(values.shape(), false, subject);
-  check(H5Dwrite(opened.get(), hdf5::native_type<T>(), memory.get(), space.get(), H5P_DEFAULT, values.data()), subject,
-        "write");
+  write_selection(opened.get(), space.get(), values, subject);
 }
 
 #define KVSCOPE_INSTANTIATE(T)                                                                             \

@@ -27,7 +27,8 @@ struct DatasetLayout {
 /// Element types T: float, double, std::int32_t, std::int64_t, std::uint8_t, std::uint64_t; reading
 /// converts from whatever number type the file has (float16 included), so foreign writers may differ; a
 /// number that does not fit the integer type asked for is an error.
-/// write() stores T as it is; write_float16() stores floats as IEEE half.
+/// write() stores T as it is; write_float16() stores floats as IEEE half,
+/// rounded to nearest, ties to even.
 ///
 /// Every failure is an Error that names file and object: kBadInput when reading, kEnvironment when
 /// writing (disk full). Nothing is printed; HDF5's own error stack is silenced and quoted.

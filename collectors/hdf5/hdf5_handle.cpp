@@ -53,7 +53,7 @@ template <>
 hid_t native_type<std::uint64_t>() { return H5T_NATIVE_UINT64; }
 
 Handle float16_type() {
-  Handle type(H5Tcopy(H5T_IEEE_F32LE));
+  Handle type(H5Tcopy(H5T_NATIVE_FLOAT));
   // Sign bit 15, exponent of 5 bits from bit 10 with bias 15, mantissa of 10 bits from bit 0.
   const bool made = H5Tset_fields(type.get(), 15, 10, 5, 0, 10) >= 0 && H5Tset_size(type.get(), 2) >= 0 &&
                     H5Tset_ebias(type.get(), 15) >= 0;

@@ -168,10 +168,14 @@ TEST_SUITE("collectors.hdf5.hdf5_file") {
     auto file = Hdf5File::create(path);
     // 2049 and 2051 lie half-way between two halves: the even mantissa is taken.
     file.write_float16("values", Array<float>({6}, {0.5F, -1.0F, 65504.0F, 2049.0F, 2051.0F, 5.9604645e-8F}));
+    file.make_float16_dataset("slab", {3});
+    file.write_slab("slab", {1}, Array<float>({1}, 2049.0F));
     file.close();
     const auto reopened = Hdf5File::open(path);
+    CHECK(list(reopened.read<float>("slab")) == std::vector<float>{0.0F, 2048.0F, 0.0F});
     CHECK(reopened.stored_bytes("values") == 12);
-    CHECK(list(reopened.read<float>("values")) == std::vector<float>{0.5F, -1.0F, 65504.0F, 2048.0F, 2052.0F, 5.9604645e-8F});
+    const std::vector<float> expected = {0.5F, -1.0F, 65504.0F, 2048.0F, 2052.0F, 5.9604645e-8F};
+    CHECK(list(reopened.read<float>("values")) == expected);
   }
 
   TEST_CASE("texts and attributes come back as they were") {
