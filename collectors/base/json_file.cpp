@@ -11,9 +11,35 @@ std::string without_error_number(const std::string& message) {
   return end == std::string::npos ? message : message.substr(end + 2);
 }
 
+/// Refuses nesting beyond kDeepestJson before anything is built from it; brackets inside strings do not count.
+void check_depth(std::string_view text, std::string_view name) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kDeepestJson) throw bad_input("{}: not valid JSON: nested more than {} deep", name, kDeepestJson);
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+}
+
 }  // namespace
 
+std::string in_quotes(std::string_view text) {
+  constexpr std::size_t kLongest = 60;
+  const std::string shown = text.size() <= kLongest ? std::string(text) : std::string(text.substr(0, kLongest)) + "...";
+  return Json(shown).dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
 Json parse_json(std::string_view text, std::string_view name) {
+  check_depth(text, name);
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::exception& failure) {

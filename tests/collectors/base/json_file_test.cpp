@@ -32,4 +32,25 @@ TEST_SUITE("collectors.base.json_file") {
     testing::check_error(ErrorCode::kBadInput, [&] { (void)json_field<int>(document, "none", "f.json"); }, "'none'", "missing");
     CHECK(json_field_or<int>(document, "none", "f.json", 5) == 5);
   }
+
+  TEST_CASE("numbers are read only where they fit") {
+    const Json document = parse_json(R"({"large": 1e300, "half": 1.5, "negative": -1, "yes": true, "long": 4294967296})", "n.json");
+    for (const char* field : {"large", "half", "yes", "long"}) {
+      CAPTURE(field);
+      testing::check_error(ErrorCode::kBadInput, [&] { (void)json_field<int>(document, field, "n.json"); }, "n.json", field);
+    }
+    testing::check_error(ErrorCode::kBadInput, [&] { (void)json_field<std::uint64_t>(document, "negative", "n.json"); }, "-1");
+    testing::check_error(ErrorCode::kBadInput, [&] { (void)json_field<bool>(document, "half", "n.json"); }, "half");
+    testing::check_error(ErrorCode::kBadInput, [&] { (void)json_field<float>(document, "large", "n.json"); }, "large");
+    CHECK(json_field<std::int64_t>(document, "long", "n.json") == 4294967296);
+    CHECK(json_field<double>(document, "negative", "n.json") == -1.0);
+    CHECK(json_field<bool>(document, "yes", "n.json"));
+  }
+
+  TEST_CASE("nesting without end is refused before it is built") {
+    const std::string deep(1'000'000, '[');
+    testing::check_error(ErrorCode::kBadInput, [&] { (void)parse_json(deep, "deep.json"); }, "deep.json", "64");
+    const std::string brackets_in_a_string = "\"" + std::string(1000, '[') + "\\\"" + std::string(1000, '{') + "\"";
+    CHECK(parse_json(brackets_in_a_string, "text.json").get<std::string>().size() == 2001);
+  }
 }
