@@ -2,6 +2,7 @@
 
 #include "classifiers/heads/heads.h"
 #include "classifiers/plan/retention_rule.h"
+#include "classifiers/plan/token_flow.h"
 #include "collectors/base/array.h"
 #include "collectors/geometry/model_info.h"
 #include "collectors/geometry/step_table.h"
@@ -16,21 +17,18 @@
 
 namespace kvscope {
 
-/// What one key/value head may attend to and keep, per step.
+/// What one key/value head attends to and keeps, per step. Counts are of tokens per row and the same for
+/// every row; they are exact, not upper bounds, so every length is known before a run.
 struct HeadBudget {
   int layer = 0;
   int head = 0;                          ///< key/value head
   std::optional<HeadClass> head_class;   ///< where the method knows classes
   std::string rule;                      ///< key into Plan::rules
-  std::vector<std::int64_t> attend;      ///< [K] tokens attended to at each step, >= 1
-  std::vector<std::int64_t> carry;       ///< [K] tokens held after each step; 0 where nobody reads them later
+  std::vector<std::int64_t> attend;      ///< [K] tokens attended to at step k, 1 to TokenFlow::available()
+  std::vector<std::int64_t> carry;       ///< [K] tokens held after step k, 0 to TokenFlow::carry_limit()
 };
 
 /// plan.json ("kvscope-plan", version 1; docs/formats/plan.md and plan.schema.json).
-///
-/// Counts are of tokens per row and head, and hold for every row alike. They are exact, not upper
-/// bounds: with c_k = carry[k] and r_k = min(c_{k-1} visible + N_k, T_k) tokens available at step k,
-/// attend[k] <= r_k and carry[k] <= r_k, so every length is known before a run.
 struct Plan {
   std::string method;                 ///< "full", "lossless", "uniform", "hack", "hack++"
   Json parameters;                    ///< of the method, all of them
@@ -42,7 +40,8 @@ struct Plan {
   /// Empty if no rule needs it.
   Array<float> prior;
   bool keeps_last_step = false;       ///< true only for "full": as published, the last scale stays in the cache
-  Json made_from;                     ///< path and sha256 of capture and heads
+  Json made_from;                     ///< {"capture": {"path", "sha256"}, "heads": {...}}; null where there is none
+  std::vector<std::string> notes;     ///< what its maker had to warn about
 
   [[nodiscard]] const HeadBudget& at(int layer, int head) const {
     return heads.at(static_cast<std::size_t>(layer) * static_cast<std::size_t>(model.kv_heads) +
@@ -51,15 +50,25 @@ struct Plan {
   [[nodiscard]] const RetentionRule& rule_of(const HeadBudget& budget) const { return rules.at(budget.rule); }
 };
 
+/// The arithmetic of what tokens this plan's heads can have at every step.
+[[nodiscard]] TokenFlow token_flow(const Plan& plan);
+
 /// Tokens a head has before it at `step`: what it carried of the visible earlier steps, plus N_k.
 [[nodiscard]] std::int64_t available_tokens(const Plan& plan, const HeadBudget& budget, int step);
 
-/// Slots that the ragged cache allocates for a head: the largest carry of all steps.
+/// Slots that the ragged cache allocates for a head and row: the largest carry of all steps.
 [[nodiscard]] std::int64_t cache_capacity(const HeadBudget& budget);
 
+/// All that check_plan() checks but the prior.
+void check_budgets(const Plan& plan, std::string_view where);
+
+/// Checks everything a runtime relies on: every head once and in order, counts within what is available,
+/// rules that exist, a finite prior where one is needed.
+/// @throws Error  kBadInput naming `where`, layer, head, step and field.
+void check_plan(const Plan& plan, std::string_view where);
+
 [[nodiscard]] Json to_json(const Plan& plan);
-/// Checks everything a runtime relies on: counts within what is available, rules that exist, a prior
-/// where one is needed.
+/// Reads and checks a plan. Fractions and totals in the document follow from the counts and are not read.
 /// @throws Error  kBadInput naming `where`, layer, head, step and field.
 [[nodiscard]] Plan plan_from_json(const Json& json, std::string_view where);
 [[nodiscard]] Plan read_plan(const std::filesystem::path& path);

@@ -9,18 +9,29 @@
 
 namespace kvscope {
 
-/// How a head's tokens are ranked; higher scores stay.
+/// How a head's tokens are ranked; higher scores stay, ties go to the lower index.
+///
+/// At step k the candidates are the tokens that were carried and are visible to step k, then the N_k own
+/// tokens, in token order. Scores are computed over the candidates only, in this order: `kind`, times the
+/// value norm if asked for, then smoothing.
 enum class TokenScore {
-  kObservedAttention,     ///< attention of this step's observation queries (SnapKV, HACK)
-  kAccumulatedAttention,  ///< attention summed over all queries of all steps so far (H2O)
-  kCalibratedPrior,       ///< one calibrated weight per source step (HACK++'s phi), from the plan
-  kAge,                   ///< newer tokens score higher (StreamingLLM)
-  kRandom,                ///< counter-based noise
+  /// Mean over the observation queries of this step of softmax(q K^T)_j over the candidates (SnapKV, HACK).
+  kObservedAttention,
+  /// That sum over all queries of this step, plus what the token collected at earlier steps (H2O).
+  kAccumulatedAttention,
+  /// phi^(k, s(j)): one calibrated weight per (step, source step of the token), from Plan::prior (HACK++).
+  kCalibratedPrior,
+  /// The token's place in the generation: newer tokens score higher (StreamingLLM).
+  kAge,
+  /// Counter-based noise keyed by (seed, row, layer, head, step, token).
+  kRandom,
 };
 
 struct ScoreSlot {
   TokenScore kind = TokenScore::kObservedAttention;
-  int observation_queries = 32;    ///< uniformly spaced; 0: all queries of the step
+  /// Queries of kObservedAttention: i_m = floor((m + 1/2) N_k / n) for m = 0 .. n-1; all of them if N_k <= n
+  /// or n = 0. The other kinds ignore it.
+  int observation_queries = 32;
   bool times_value_norm = false;   ///< multiply by ||V_j||_2
   std::uint64_t seed = 0;          ///< of kRandom
   bool operator==(const ScoreSlot&) const = default;
@@ -28,28 +39,34 @@ struct ScoreSlot {
 
 enum class Smoothing { kNone, kAverage, kMaximum };
 
-/// Pools scores over neighbouring tokens (1-D over token order, stride 1, edges padded with nothing).
+/// Pools scores over neighbouring candidates (1-D over their order, stride 1; beyond the edges there is
+/// nothing: a maximum ignores it, an average divides by the neighbours that exist).
 struct SmoothSlot {
   Smoothing kind = Smoothing::kNone;
   int width = 5;  ///< odd, in tokens
   bool operator==(const SmoothSlot&) const = default;
 };
 
-/// A set of tokens that stays before any score is asked.
+/// A set of candidates that stays before any score is asked.
 enum class ProtectedSet { kFirstSteps, kCurrentStep, kRecentTokens };
 
+/// Protected candidates stay first; what is left of the budget goes to the rest by score. A candidate is
+/// protected as long as any of its sets protects it.
 struct ProtectSlot {
   int first_steps = 0;              ///< all tokens of the first so many steps
   bool current_step = false;        ///< all tokens of the step being processed
   std::int64_t recent_tokens = 0;   ///< the last so many tokens
-  /// If the protected tokens do not fit the budget: sets give way in this order, their oldest tokens first.
+  /// If the protected candidates do not fit the budget, sets give way in this order, their oldest tokens
+  /// first, until they fit. Names each set once.
   std::vector<ProtectedSet> gives_way = {ProtectedSet::kFirstSteps, ProtectedSet::kCurrentStep, ProtectedSet::kRecentTokens};
   bool operator==(const ProtectSlot&) const = default;
 };
 
 enum class Losers {
   kDrop,
-  kMerge,  ///< K and V averaged into the kept token of largest cosine similarity of keys (LOOK-M)
+  /// Joins the kept token of the same row and head with the largest cosine similarity of keys (ties: lower
+  /// index); K and V of a kept token become the mean over itself and those that joined (LOOK-M).
+  kMerge,
 };
 
 struct LoserSlot {
@@ -58,11 +75,17 @@ struct LoserSlot {
   bool operator==(const LoserSlot&) const = default;
 };
 
-/// When tokens are selected, relative to the attention of the step.
+/// When tokens are selected, relative to the attention of the step. attend[k] and carry[k] are the counts of
+/// HeadBudget; a count that is no smaller than the number of candidates keeps them all without ranking.
 enum class RetentionTime {
-  kBeforeAttending,  ///< what is kept is attended to and carried on (HACK)
-  kAfterAttending,   ///< everything is attended to, what is kept is carried on
-  kBothBudgets,      ///< the attend budget's best are attended to, then the carry budget's best of all are kept (HACK++)
+  /// The best attend[k] stay, the losers are gone (or merged) before the attention; the best carry[k] of
+  /// those that stayed are carried on, by the same ranking (HACK).
+  kBeforeAttending,
+  /// All candidates are attended to; the best carry[k] are carried on.
+  kAfterAttending,
+  /// The best attend[k] are attended to; then the best carry[k] of all candidates, whether attended to or
+  /// not, are carried on (HACK++). Losers are those that are not carried on.
+  kBothBudgets,
 };
 
 /// Which tokens of a head stay, spelled out slot by slot (design: the score, smooth, protect, losers, when slots).
@@ -78,6 +101,9 @@ struct RetentionRule {
 [[nodiscard]] Json to_json(const RetentionRule& rule);
 /// @throws Error  kBadInput naming `where`, the slot and the value that is unknown or out of range.
 [[nodiscard]] RetentionRule retention_rule_from_json(const Json& json, std::string_view where);
+
+/// "before-attending", "after-attending", "both-budgets".
+[[nodiscard]] std::string_view retention_time_name(RetentionTime when) noexcept;
 
 /// Names of the presets: "full", "window", "attention-topk", "hack-contextual", "hack-structural",
 /// "hack++-contextual", "hack++-structural".
