@@ -1,4 +1,6 @@
 #include "classifiers/plan/plan.h"
+
+#include "classifiers/plan/accounting.h"
 #include "collectors/base/file.h"
 
 #include <cmath>
@@ -13,6 +15,7 @@ constexpr int kVersion = 1;
 constexpr std::size_t kMostSteps = 256;
 constexpr std::int64_t kMostTokens = std::int64_t{1} << 31;
 constexpr std::int64_t kMostHeads = std::int64_t{1} << 20;
+constexpr double kMostBytes = 0x1p60;
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -188,6 +191,9 @@ void read_heads_of_plan(const Json& json, std::string_view where, Plan& plan) {
     throw bad_input("{}: the model has {} x {} heads, expected at most {}", where, plan.model.layers,
                     plan.model.kv_heads, kMostHeads);
   }
+  const double bytes = static_cast<double>(cache_bytes(plan.model, 1, 1, {8, 8})) *
+                       static_cast<double>(plan.steps.total_tokens()) * static_cast<double>(rows_per_sample(plan.model));
+  if (bytes > kMostBytes) throw bad_input("{}: a cache of this model would have {:.1e} bytes", where, bytes);
   for (const Json& head : heads) plan.heads.push_back(head_from_json(head, plan.heads.size(), where));
   // The lists are known to be complete before anything is allocated by what the header says.
   check_budgets(plan, where);
@@ -206,6 +212,7 @@ Json to_json(const Plan& plan) {
             {"steps", to_json(plan.steps)},
             {"keeps_last_step", plan.keeps_last_step},
             {"rules", Json::object()},
+            {"totals", to_json(plan_totals(plan), element_bytes(plan.model))},
             {"made_from", plan.made_from},
             {"notes", plan.notes},
             {"heads", Json::array()}};
