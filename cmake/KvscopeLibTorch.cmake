@@ -45,4 +45,5 @@ target_link_libraries(kvscope_torch INTERFACE
 # Libraries that libtorch_cpu itself needs are found through its own run path.
 target_link_options(kvscope_torch INTERFACE -Wl,--allow-shlib-undefined)
 set(CMAKE_BUILD_RPATH ${_kvscope_torch_lib})
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
 message(STATUS "LibTorch: ${_kvscope_torch_version} in ${KVSCOPE_TORCH_ROOT}")

@@ -2,6 +2,7 @@
 
 #include "collectors/base/array.h"
 
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -15,7 +16,7 @@ namespace kvscope {
 
 /// How a dataset is laid out in the file.
 struct DatasetLayout {
-  Shape chunk;             ///< empty: contiguous, or one chunk where `growable` or `checksum` need chunks
+  Shape chunk = {};        ///< empty: contiguous, or one chunk where `growable` or `checksum` need chunks
   bool growable = false;   ///< the first axis may grow (write_slab beyond its end extends it)
   bool checksum = false;   ///< Fletcher-32 per chunk
   int deflate = 0;         ///< gzip level after byte shuffle, 0: none
@@ -24,8 +25,10 @@ struct DatasetLayout {
 /// An HDF5 file through the few operations kvscope needs. Objects are named by their path below "/".
 ///
 /// Element types T: float, double, std::int32_t, std::int64_t, std::uint8_t, std::uint64_t; reading
-/// converts from whatever number type the file has (float16 included), so foreign writers may differ.
-/// write() stores T as it is; write_float16() stores floats as IEEE half.
+/// converts from whatever number type the file has (float16 included), so foreign writers may differ; a
+/// number that does not fit the integer type asked for is an error.
+/// write() stores T as it is; write_float16() stores floats as IEEE half,
+/// rounded to nearest, ties to even.
 ///
 /// Every failure is an Error that names file and object: kBadInput when reading, kEnvironment when
 /// writing (disk full). Nothing is printed; HDF5's own error stack is silenced and quoted.
@@ -80,13 +83,20 @@ class Hdf5File {
   [[nodiscard]] double number_attribute(std::string_view object, std::string_view name) const;
   /// Numbers of a scalar or one-dimensional attribute.
   [[nodiscard]] std::vector<double> number_list_attribute(std::string_view object, std::string_view name) const;
+  /// Texts of a scalar or one-dimensional attribute.
+  [[nodiscard]] std::vector<std::string> text_list_attribute(std::string_view object, std::string_view name) const;
   void set_attribute(std::string_view object, std::string_view name, std::string_view text);
   void set_attribute(std::string_view object, std::string_view name, const char* text) {
     set_attribute(object, name, std::string_view(text));
   }
   void set_attribute(std::string_view object, std::string_view name, std::int64_t number);
   void set_attribute(std::string_view object, std::string_view name, double number);
+  template <std::integral T>
+  void set_attribute(std::string_view object, std::string_view name, T number) {
+    set_attribute(object, name, static_cast<std::int64_t>(number));
+  }
   void set_attribute(std::string_view object, std::string_view name, std::span<const std::int64_t> numbers);
+  void set_attribute(std::string_view object, std::string_view name, std::span<const double> numbers);
   void set_attribute(std::string_view object, std::string_view name, std::span<const std::string> texts);
 
   /// Hands everything written so far to the operating system.
