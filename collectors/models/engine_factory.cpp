@@ -1,0 +1,30 @@
+#include "collectors/models/engine_factory.h"
+
+#include "collectors/base/error.h"
+#include "collectors/models/checkpoint_kind.h"
+#include "collectors/models/var_engine.h"
+
+namespace kvscope {
+
+std::unique_ptr<Engine> load_engine(const EngineOptions& options) {
+  const CheckpointKind kind = checkpoint_kind(Checkpoint::open(options.transformer));
+  switch (kind) {
+    case CheckpointKind::kVarTransformer:
+    case CheckpointKind::kVarTraining:
+      return load_var_engine({.transformer = options.transformer,
+                              .tokenizer = options.tokenizer,
+                              .compute_type = options.compute_type,
+                              .scales = options.scales,
+                              .heads = options.heads});
+    case CheckpointKind::kVarTokenizer:
+      throw bad_input("{}: expected a transformer, found a file that looks like a {}", options.transformer.string(),
+                      kind_name(kind));
+    case CheckpointKind::kInfinityTransformer:
+    case CheckpointKind::kInfinityTokenizer:
+    case CheckpointKind::kUnknown:
+      break;
+  }
+  throw bad_input("{}: found a {}; this version runs VAR transformers", options.transformer.string(), kind_name(kind));
+}
+
+}  // namespace kvscope

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "collectors/base/element_type.h"
+#include "collectors/models/engine.h"
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+namespace kvscope {
+
+/// Which model to load and how to compute; what a family does not know it ignores.
+struct EngineOptions {
+  std::filesystem::path transformer;
+  std::filesystem::path tokenizer;
+  ElementType compute_type = ElementType::kFloat32;  ///< float32 or bfloat16; also of the KV cache
+  std::vector<int> scales;  ///< sides of the scales; needed only where the weights do not tell them
+  int heads = 0;            ///< heads of a model whose weights do not tell them; 0: the family's published rule
+};
+
+/// Loads a model of whatever family its tensor names say.
+/// @throws Error  kBadInput if a file is no model, of a family that kvscope does not run, or its tensors do
+///                not fit; kUsage for a compute type or scales that are impossible.
+[[nodiscard]] std::unique_ptr<Engine> load_engine(const EngineOptions& options);
+
+}  // namespace kvscope

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "collectors/base/element_type.h"
+#include "collectors/models/tensor_group.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <string_view>
+
+namespace kvscope {
+
+/// LibTorch's name of an element type.
+[[nodiscard]] at::ScalarType scalar_type(ElementType type);
+[[nodiscard]] ElementType element_type(at::ScalarType type);
+
+/// A checkpoint's tensor, row-major, in element type `type`. Where the file has that type, order and
+/// alignment, the result refers to the mapped file, which must then outlive it and is never written to;
+/// else it is a converted copy.
+[[nodiscard]] at::Tensor load_tensor(const CheckpointTensor& tensor, at::ScalarType type);
+[[nodiscard]] at::Tensor load_tensor(const TensorGroup& group, std::string_view name, at::ScalarType type);
+
+}  // namespace kvscope

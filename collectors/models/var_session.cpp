@@ -1,0 +1,170 @@
+#include "collectors/models/var_session.h"
+
+#include "collectors/base/error.h"
+#include "collectors/base/parallel.h"
+#include "collectors/models/libtorch_scope.h"
+#include "collectors/models/sampling.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+namespace kvscope {
+namespace {
+
+// Tokens that one task draws: enough to outweigh the cost of a task, few enough to spread a batch of one.
+constexpr std::int64_t kTokensPerTask = 16;
+
+void check_request(const GenerationRequest& request, std::int64_t classes) {
+  if (request.labels.empty()) throw usage_error("generation: no labels; a batch has at least one sample");
+  if (request.sample_ids.size() != request.labels.size()) {
+    throw usage_error("generation: {} labels but {} sample numbers", request.labels.size(), request.sample_ids.size());
+  }
+  for (const std::int64_t label : request.labels) {
+    if (label < 0 || label >= classes) throw usage_error("label {} is outside 0..{}, the classes of this model", label, classes - 1);
+  }
+  if (!(request.guidance >= 0.0) || !std::isfinite(request.guidance)) {
+    throw usage_error("guidance is {}, expected 0 or more", request.guidance);
+  }
+  (void)TokenSampler({request.top_k, request.top_p});
+}
+
+}  // namespace
+
+VarSession::VarSession(std::shared_ptr<const VarModel> model, GenerationRequest request, VarObserver observer)
+    : model_(std::move(model)), request_(std::move(request)), observer_(std::move(observer)) {
+  const LibTorchScope scope;
+  check_request(request_, model_->transformer.config().classes);
+  prepare_conditions();
+  for (std::int64_t row = 0; row < rows(); ++row) inputs_.push_back(model_->transformer.first_input(condition(row)));
+  for (std::int64_t sample = 0; sample < batch(); ++sample) maps_.push_back(model_->quantiser.empty_map());
+}
+
+void VarSession::prepare_conditions() {
+  std::map<std::int64_t, std::size_t> index_of_label;
+  std::vector<std::int64_t> labels;
+  for (const std::int64_t label : request_.labels) {
+    const auto [place, is_new] = index_of_label.try_emplace(label, labels.size());
+    if (is_new) labels.push_back(label);
+    condition_of_sample_.push_back(place->second);
+  }
+  conditions_.resize(labels.size());
+  parallel_for(static_cast<std::int64_t>(labels.size()), [&](std::int64_t i) {
+    const auto index = static_cast<std::size_t>(i);
+    conditions_[index] = model_->transformer.condition(labels[index]);
+  });
+}
+
+const VarTransformer::Condition& VarSession::condition(std::int64_t row) const {
+  if (row >= batch()) return model_->unconditional;
+  return conditions_[condition_of_sample_[static_cast<std::size_t>(row)]];
+}
+
+StepOutcome VarSession::advance(KvCache& cache, const std::optional<at::Tensor>& forced_tokens) {
+  const LibTorchScope scope;
+  require(!done(), "GenerationSession: all steps are done");
+  if (forced_tokens) check_tokens(*model_, *forced_tokens, batch(), step_);
+  run_blocks(cache);
+  StepOutcome outcome;
+  outcome.step = step_;
+  outcome.logits = guided_logits();
+  outcome.tokens = draw(outcome.logits);
+  take(forced_tokens ? forced_tokens->contiguous() : outcome.tokens);
+  ++step_;
+  return outcome;
+}
+
+void VarSession::run_blocks(KvCache& cache) {
+  const VarConfig& config = model_->transformer.config();
+  const std::int64_t tokens = model_->steps.n_query(step_);
+  const auto options = at::TensorOptions().dtype(model_->transformer.compute_type());
+  const at::Tensor q = at::empty({rows(), config.heads, tokens, config.head_dim}, options);
+  const at::Tensor k = at::empty_like(q);
+  const at::Tensor v = at::empty_like(q);
+  at::Tensor attended;
+  for (int layer = 0; layer < config.depth; ++layer) {
+    // The tail of the previous block and the head of this one need no other row: one parallel region.
+    parallel_for(rows(), [&](std::int64_t row) {
+      const LibTorchScope row_scope;
+      if (layer > 0) finish_block(layer - 1, row, attended[row]);
+      if (layer == 0 && observer_.input) observer_.input(step_, row, input(row));
+      model_->transformer.before_attention(layer, input(row), condition(row), q[row], k[row], v[row]);
+    });
+    const auto& bounds = model_->logit_bounds[static_cast<std::size_t>(layer)];
+    attended = cache.attend({.layer = layer, .softmax_scale = model_->softmax_scale, .logit_bound = bounds},
+                            {.index = step_, .table = &model_->steps}, q, k, v);
+  }
+  parallel_for(rows(), [&](std::int64_t row) {
+    const LibTorchScope row_scope;
+    finish_block(config.depth - 1, row, attended[row]);
+  });
+}
+
+void VarSession::finish_block(int layer, std::int64_t row, const at::Tensor& attended) {
+  model_->transformer.after_attention(layer, attended, condition(row), input(row));
+  if (observer_.block) observer_.block(step_, layer, row, input(row));
+}
+
+at::Tensor VarSession::guided_logits() {
+  const std::int64_t vocabulary = model_->transformer.config().vocabulary;
+  const double place = model_->steps.size() > 1 ? static_cast<double>(step_) / (model_->steps.size() - 1) : 0.0;
+  const double strength = request_.guidance * place;
+  std::vector<at::Tensor> of_row(static_cast<std::size_t>(rows()));
+  parallel_for(rows(), [&](std::int64_t row) {
+    of_row[static_cast<std::size_t>(row)] = model_->transformer.logits(input(row), condition(row));
+  });
+  const at::Tensor logits = at::empty({batch(), model_->steps.n_query(step_), vocabulary}, at::kFloat);
+  parallel_for(batch(), [&](std::int64_t sample) {
+    const LibTorchScope sample_scope;
+    at::Tensor& conditional = of_row[static_cast<std::size_t>(sample)];
+    at::Tensor& unconditional = of_row[static_cast<std::size_t>(batch() + sample)];
+    logits[sample].copy_(conditional.mul_(1.0 + strength).sub_(unconditional.mul_(strength)));
+  });
+  return logits;
+}
+
+at::Tensor VarSession::draw(const at::Tensor& logits) const {
+  const std::int64_t tokens = logits.size(1);
+  const auto vocabulary = static_cast<std::size_t>(logits.size(2));
+  const at::Tensor drawn = at::empty({batch(), tokens}, at::kLong);
+  const float* values = logits.const_data_ptr<float>();
+  std::int64_t* out = drawn.mutable_data_ptr<std::int64_t>();
+  const std::int64_t total = batch() * tokens;
+  parallel_for((total + kTokensPerTask - 1) / kTokensPerTask, [&](std::int64_t task) {
+    TokenSampler sampler({request_.top_k, request_.top_p});
+    const std::int64_t end = std::min(total, (task + 1) * kTokensPerTask);
+    for (std::int64_t i = task * kTokensPerTask; i < end; ++i) {
+      const NoiseKey key{.seed = request_.seed,
+                         .sample = request_.sample_ids[static_cast<std::size_t>(i / tokens)],
+                         .step = step_,
+                         .token = i % tokens};
+      out[i] = sampler.draw({values + static_cast<std::size_t>(i) * vocabulary, vocabulary}, key);
+    }
+  });
+  return drawn;
+}
+
+void VarSession::take(const at::Tensor& tokens) {
+  const bool is_last = step_ + 1 == model_->steps.size();
+  parallel_for(batch(), [&](std::int64_t sample) {
+    const LibTorchScope sample_scope;
+    at::Tensor& map = maps_[static_cast<std::size_t>(sample)];
+    model_->quantiser.accumulate(map, tokens[sample], step_);
+    if (observer_.code_map) observer_.code_map(step_, sample, map);
+    if (is_last) return;
+    // Both branches of a sample see the same tokens; their conditions alone differ.
+    input(sample) = model_->transformer.next_input(model_->quantiser.input_map(map, step_ + 1), step_ + 1);
+    input(batch() + sample) = input(sample).clone();
+  });
+}
+
+at::Tensor VarSession::images() {
+  require(done(), "GenerationSession: the image is finished after the last step");
+  return render(*model_, maps_);
+}
+
+}  // namespace kvscope
