@@ -1,0 +1,107 @@
+#include "collectors/compute/packed_head.h"
+
+#include "collectors/base/error.h"
+#include "collectors/compute/convert.h"
+#include "collectors/compute/strip_kernels.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace kvscope {
+namespace {
+
+constexpr std::int64_t kPanelChannels = kPanelKeys;
+
+std::int64_t round_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
+
+const void* row_of(const void* base, ElementType type, std::int64_t stride, const KeyValueSegment& segment,
+                   std::int64_t token) {
+  const std::int64_t source = segment.index == nullptr ? token : segment.index[token];
+  return static_cast<const std::byte*>(base) + source * stride * element_bytes(type);
+}
+
+}  // namespace
+
+void PackedHead::pack(std::span<const KeyValueSegment> segments, std::int64_t head_dim) {
+  require(head_dim >= 1, "PackedHead: head_dim must be at least 1");
+  std::int64_t n_key = 0;
+  for (const KeyValueSegment& segment : segments) {
+    require(is_compute_type(segment.key_type) && is_compute_type(segment.value_type),
+            "PackedHead: keys and values must be float32, float16 or bfloat16");
+    require(segment.n_token >= 0, "PackedHead: a segment cannot have a negative number of tokens");
+    n_key += segment.n_token;
+  }
+  n_key_ = n_key;
+  head_dim_ = head_dim;
+  padded_head_dim_ = round_up(head_dim, kChannelStep);
+  pack_keys(segments);
+  static_cast<void>(values_.reserve(n_key * padded_head_dim_));
+  std::int64_t first = 0;
+  for (const KeyValueSegment& segment : segments) {
+    pack_values(segment, first);
+    first += segment.n_token;
+  }
+}
+
+void PackedHead::pack_keys(std::span<const KeyValueSegment> segments) {
+  float* panels = keys_.reserve(round_up(n_key_, kPanelKeys) * head_dim_);
+  // Rows of one panel as float32: where they lie if they are float32 already, else a converted copy; the
+  // last row of the scratch is zero and fills the last panel up.
+  float* scratch = row_.reserve((kPanelKeys + 1) * padded_head_dim_);
+  float* zero = scratch + kPanelKeys * padded_head_dim_;
+  std::fill_n(zero, head_dim_, 0.0F);
+  const StripKernels& kernels = strip_kernels();
+  std::array<const float*, kPanelKeys> rows{};
+  std::int64_t filled = 0;
+  for (const KeyValueSegment& segment : segments) {
+    for (std::int64_t token = 0; token < segment.n_token; ++token) {
+      const void* row = row_of(segment.keys, segment.key_type, segment.key_stride, segment, token);
+      if (segment.key_type != ElementType::kFloat32) {
+        float* converted = scratch + filled * padded_head_dim_;
+        kernels.to_float(row, segment.key_type, head_dim_, converted);
+        row = converted;
+      }
+      rows[static_cast<std::size_t>(filled)] = static_cast<const float*>(row);
+      if (++filled == kPanelKeys) {
+        kernels.pack_key_panel(rows.data(), head_dim_, panels);
+        panels += kPanelKeys * head_dim_;
+        filled = 0;
+      }
+    }
+  }
+  if (filled > 0) {
+    std::fill(rows.begin() + filled, rows.end(), zero);
+    kernels.pack_key_panel(rows.data(), head_dim_, panels);
+  }
+}
+
+void PackedHead::pack_values(const KeyValueSegment& segment, std::int64_t first_token) {
+  const StripKernels& kernels = strip_kernels();
+  float* converted = row_.reserve((kPanelKeys + 1) * padded_head_dim_);
+  std::fill_n(converted, padded_head_dim_, 0.0F);  // conversion leaves the padding alone
+  for (std::int64_t token = 0; token < segment.n_token; ++token) {
+    const void* row = row_of(segment.values, segment.value_type, segment.value_stride, segment, token);
+    kernels.to_float(row, segment.value_type, head_dim_, converted);
+    for (std::int64_t channel = 0; channel < padded_head_dim_; channel += kPanelChannels) {
+      const std::int64_t width = value_panel_width(channel);
+      std::memcpy(values_.data() + n_key_ * channel + (first_token + token) * width, converted + channel,
+                  static_cast<std::size_t>(width) * sizeof(float));
+    }
+  }
+}
+
+const float* PackedHead::key_panel(std::int64_t panel) const noexcept {
+  return keys_.data() + panel * kPanelKeys * head_dim_;
+}
+
+std::int64_t PackedHead::value_panel_width(std::int64_t channel) const noexcept {
+  return std::min(kPanelChannels, padded_head_dim_ - channel);
+}
+
+const float* PackedHead::value_panel(std::int64_t channel, std::int64_t token) const noexcept {
+  // Panels before this one are all 64 wide, so they hold n_key * channel elements.
+  return values_.data() + n_key_ * channel + token * value_panel_width(channel);
+}
+
+}  // namespace kvscope

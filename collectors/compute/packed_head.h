@@ -1,0 +1,60 @@
+#pragma once
+
+#include "collectors/base/element_type.h"
+#include "collectors/compute/aligned_buffer.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace kvscope {
+
+/// Tokens of one key/value head as they lie in memory: keys and values [token, head_dim], channels
+/// adjacent, any stride between tokens.
+struct KeyValueSegment {
+  const void* keys = nullptr;
+  const void* values = nullptr;
+  ElementType key_type = ElementType::kFloat32;    ///< float32, float16 or bfloat16
+  ElementType value_type = ElementType::kFloat32;  ///< float32, float16 or bfloat16
+  std::int64_t key_stride = 0;                     ///< elements from one token to the next
+  std::int64_t value_stride = 0;                   ///< elements from one token to the next
+  std::int64_t n_token = 0;                        ///< tokens taken
+  /// [n_token]: which tokens, in this order (a gather while packing); null: 0 .. n_token - 1.
+  const std::int32_t* index = nullptr;
+};
+
+/// One key/value head in the layout of the attention kernels: float32, keys in panels of 64 tokens
+/// ([panel, head_dim, 64], the last one filled up with zeros), values in panels of up to 64 channels
+/// ([panel, token, width], channels filled up to a multiple of 16 with zeros).
+///
+/// The packed form depends on the sequence of tokens only, not on the segments they came from. Reusable:
+/// packing again keeps the memory. Cost: one pass over the tokens; worth it from a few queries on.
+class PackedHead {
+ public:
+  /// @throws Error  kUsage for another element type or head_dim < 1.
+  void pack(std::span<const KeyValueSegment> segments, std::int64_t head_dim);
+
+  [[nodiscard]] std::int64_t n_key() const noexcept { return n_key_; }
+  [[nodiscard]] std::int64_t head_dim() const noexcept { return head_dim_; }
+  /// head_dim rounded up to the padding of the values.
+  [[nodiscard]] std::int64_t padded_head_dim() const noexcept { return padded_head_dim_; }
+  /// Panel of the keys [64 * panel, 64 * panel + 64): [head_dim, 64].
+  [[nodiscard]] const float* key_panel(std::int64_t panel) const noexcept;
+  /// Channels of the value panel that starts at `channel`, a multiple of 64.
+  [[nodiscard]] std::int64_t value_panel_width(std::int64_t channel) const noexcept;
+  /// Row `token` of that panel: [width]; the next token follows after width elements.
+  [[nodiscard]] const float* value_panel(std::int64_t channel, std::int64_t token) const noexcept;
+
+ private:
+  void pack_keys(std::span<const KeyValueSegment> segments);
+  void pack_values(const KeyValueSegment& segment, std::int64_t first_token);
+
+  std::int64_t n_key_ = 0;
+  std::int64_t head_dim_ = 0;
+  std::int64_t padded_head_dim_ = 0;
+  AlignedBuffer keys_;
+  AlignedBuffer values_;
+  AlignedBuffer row_;  // one panel of keys, or one value row, as float32
+};
+
+}  // namespace kvscope
