@@ -1,0 +1,41 @@
+#pragma once
+
+#include "collectors/base/array.h"
+#include "collectors/capture/capture.h"
+#include "collectors/geometry/model_info.h"
+#include "collectors/geometry/step_table.h"
+
+#include <vector>
+
+namespace kvscope {
+
+/// What HACK++ (arXiv 2606.08302) takes from calibration samples, per key/value head: how much attention
+/// keys get at each step (section "structural score") and how much of it history will still get later
+/// (section "adaptive budgets"). All from conditional rows.
+///
+/// With abar_k[j] the attention that key j gets at step k, mean over queries and calibration samples, and
+/// over the query heads that share the key/value head:
+struct AttentionCalibration {
+  /// phi^(k,s) = mean over the tokens j of step s of abar_k[j]; [layer, kv_head, step k, source step s],
+  /// 0 where step k does not see s. Unit: attention per key, in [0, 1].
+  Array<float> prior;
+  /// gamma^(k) = sum over k' > k of the mean of abar_k'[j] over the keys j that k' sees of earlier steps;
+  /// [layer, kv_head, step k]; 0 at the last step.
+  Array<double> future;
+};
+
+/// Mean attention mass per source step, from which both figures follow: mass(l, h, s), S_k entries in the
+/// order of steps.sources(k), for the query heads of one step.
+using SourceMass = Array<double>;  // [layer, head, S_k]
+
+/// The figures from the mean mass on each source step.
+/// @param mass  [K] of [layer, head, S_k]: sum over the tokens j of each visible step of abar_k[j]
+[[nodiscard]] AttentionCalibration calibrate_attention(const ModelInfo& model, const StepTable& steps,
+                                                       const std::vector<SourceMass>& mass);
+
+/// The figures of a capture: from its column means, or from the mass per source step where it has no
+/// column means (the sums are the same).
+/// @throws Error  kBadInput if the capture holds neither, or a weight that is no number >= 0.
+[[nodiscard]] AttentionCalibration calibrate_attention(const Capture& capture);
+
+}  // namespace kvscope
