@@ -6,14 +6,18 @@
 namespace kvscope {
 namespace {
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 double share(std::int64_t tokens, std::int64_t heads, std::int64_t of) {
   return static_cast<double>(tokens) / (static_cast<double>(heads) * static_cast<double>(of));
 }
 
 /// Not-a-number has no spelling in JSON.
-Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+Json number_or_null(double value) {
+  return std::isfinite(value) ? Json(value) : Json();
+}
 
 /// "3.2 times smaller"; null where nothing is held.
 Json times_smaller(std::int64_t reference_bytes, std::int64_t bytes) {
@@ -38,7 +42,9 @@ ElementBytes element_bytes(const ModelInfo& model) {
   return {element_bytes(model.key_type), element_bytes(model.value_type)};
 }
 
-std::int64_t rows_per_sample(const ModelInfo& model) { return static_cast<std::int64_t>(model.branches.size()); }
+std::int64_t rows_per_sample(const ModelInfo& model) {
+  return static_cast<std::int64_t>(model.branches.size());
+}
 
 std::int64_t token_bytes(const ModelInfo& model, ElementBytes elements) {
   return model.head_dim * (elements.key + elements.value);
@@ -71,7 +77,9 @@ double attention_flops(const ModelInfo& model, double pairs, std::int64_t rows) 
   return 4.0 * static_cast<double>(model.head_dim) * static_cast<double>(rows) * pairs;
 }
 
-double PlanTotals::attended_share() const { return share(attended.back(), heads, key_tokens); }
+double PlanTotals::attended_share() const {
+  return share(attended.back(), heads, key_tokens);
+}
 
 double PlanTotals::carried_share_of_all() const {
   return earlier_tokens == 0 ? std::nan("") : share(std::ranges::max(carried), heads, key_tokens);
@@ -125,12 +133,9 @@ Json to_json(const PlanTotals& totals, ElementBytes elements) {
                     {"carried_into_last_step", totals.earlier_tokens},
                     {"attended", totals.attended},
                     {"carried", totals.carried}};
-  const Json bytes{{"after_step", totals.bytes_after},
-                   {"peak", totals.peak_bytes},
-                   {"allocated", totals.allocated_bytes},
-                   {"published", totals.published_bytes},
-                   {"full", totals.full_bytes},
-                   {"lossless", totals.lossless_bytes}};
+  const Json bytes{{"after_step", totals.bytes_after},    {"peak", totals.peak_bytes},
+                   {"allocated", totals.allocated_bytes}, {"published", totals.published_bytes},
+                   {"full", totals.full_bytes},           {"lossless", totals.lossless_bytes}};
   const Json shares{{"attended_of_all", number_or_null(totals.attended_share())},
                     {"carried_of_all", number_or_null(totals.carried_share_of_all())},
                     {"carried_of_earlier", number_or_null(totals.carried_share_of_earlier())}};

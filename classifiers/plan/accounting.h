@@ -34,7 +34,8 @@ inline constexpr ElementBytes kHalfElements{2, 2};
 [[nodiscard]] std::int64_t token_bytes(const ModelInfo& model, ElementBytes elements);
 
 /// T * L * H * D * rows * (bytes_K + bytes_V) for T tokens in every key/value head.
-[[nodiscard]] std::int64_t cache_bytes(const ModelInfo& model, std::int64_t tokens, std::int64_t rows, ElementBytes elements);
+[[nodiscard]] std::int64_t cache_bytes(const ModelInfo& model, std::int64_t tokens, std::int64_t rows,
+                                       ElementBytes elements);
 
 /// Tokens of one head with the same real-valued budgets at every step:
 ///   keys_k = min(c_{k-1} + N_k, B_a),   c_k = min(c_{k-1} + N_k, B_c),   c_0 = 0.
@@ -53,20 +54,20 @@ struct BudgetFlow {
 
 /// What a plan costs per sample. Sums are over all layers and heads.
 struct PlanTotals {
-  std::int64_t rows = 0;                    ///< of one sample
-  std::int64_t heads = 0;                   ///< layers * kv_heads
-  std::int64_t key_tokens = 0;              ///< T_K, keys of the last step without compression
-  std::int64_t earlier_tokens = 0;          ///< T_{K-1}, those of them that were carried into it
-  std::vector<std::int64_t> attended;       ///< [K] tokens attended to at step k, sum over key/value heads, per row
-  std::vector<std::int64_t> carried;        ///< [K] tokens held after step k, likewise
-  std::vector<std::int64_t> bytes_after;    ///< [K] bytes held after step k, all rows of a sample
-  std::int64_t peak_bytes = 0;              ///< largest of bytes_after
-  std::int64_t allocated_bytes = 0;         ///< buffers of cache_capacity() slots a head: >= peak_bytes
-  std::int64_t published_bytes = 0;         ///< all tokens, K float32 and V 16 bit
-  std::int64_t full_bytes = 0;              ///< all tokens at the run's element types
-  std::int64_t lossless_bytes = 0;          ///< only tokens that a later step reads, at the run's element types
-  double full_flops = 0.0;                  ///< attention without compression
-  double compressed_flops = 0.0;            ///< attention under the plan, selection not included
+  std::int64_t rows = 0;                  ///< of one sample
+  std::int64_t heads = 0;                 ///< layers * kv_heads
+  std::int64_t key_tokens = 0;            ///< T_K, keys of the last step without compression
+  std::int64_t earlier_tokens = 0;        ///< T_{K-1}, those of them that were carried into it
+  std::vector<std::int64_t> attended;     ///< [K] tokens attended to at step k, sum over key/value heads, per row
+  std::vector<std::int64_t> carried;      ///< [K] tokens held after step k, likewise
+  std::vector<std::int64_t> bytes_after;  ///< [K] bytes held after step k, all rows of a sample
+  std::int64_t peak_bytes = 0;            ///< largest of bytes_after
+  std::int64_t allocated_bytes = 0;       ///< buffers of cache_capacity() slots a head: >= peak_bytes
+  std::int64_t published_bytes = 0;       ///< all tokens, K float32 and V 16 bit
+  std::int64_t full_bytes = 0;            ///< all tokens at the run's element types
+  std::int64_t lossless_bytes = 0;        ///< only tokens that a later step reads, at the run's element types
+  double full_flops = 0.0;                ///< attention without compression
+  double compressed_flops = 0.0;          ///< attention under the plan, selection not included
 
   /// Mean over heads of the tokens attended to at the last step, as a share of T_K: eta_a of HACK++.
   [[nodiscard]] double attended_share() const;

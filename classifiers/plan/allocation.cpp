@@ -41,7 +41,8 @@ void check_budgets_and_room(std::span<const double> budgets, std::span<const std
   constexpr double kLargestBudget = 0x1p40;
   require(budgets.size() == room.size(), "round_budgets: one room per budget is needed");
   for (const double budget : budgets) {
-    if (!(budget >= 0.0) || budget > kLargestBudget) throw usage_error("a budget of {} tokens cannot be given to a head", budget);
+    if (!(budget >= 0.0) || budget > kLargestBudget)
+      throw usage_error("a budget of {} tokens cannot be given to a head", budget);
   }
   for (const std::int64_t tokens : room) require(tokens >= 0, "round_budgets: room must not be negative");
 }
@@ -53,7 +54,8 @@ std::vector<double> equal_budgets(std::int64_t n_head, double mean) {
 }
 
 ClassBudgets two_class_budgets(std::int64_t n_contextual, std::int64_t n_structural, double mean, double ratio) {
-  if (!(ratio > 0.0) || !std::isfinite(ratio)) throw usage_error("the ratio B_C : B_S is {}, expected a number above 0", ratio);
+  if (!(ratio > 0.0) || !std::isfinite(ratio))
+    throw usage_error("the ratio B_C : B_S is {}, expected a number above 0", ratio);
   const auto contextual = static_cast<double>(n_contextual);
   const auto structural = static_cast<double>(n_structural);
   require(contextual + structural > 0.0, "two_class_budgets: there are no heads");
@@ -64,7 +66,8 @@ ClassBudgets two_class_budgets(std::int64_t n_contextual, std::int64_t n_structu
 std::vector<double> weighted_budgets(std::span<const double> weights, double mean) {
   double sum = 0.0;
   for (const double weight : weights) {
-    if (!(weight >= 0.0) || !std::isfinite(weight)) throw usage_error("a budget weight is {}, expected a finite number >= 0", weight);
+    if (!(weight >= 0.0) || !std::isfinite(weight))
+      throw usage_error("a budget weight is {}, expected a finite number >= 0", weight);
     sum += weight;
   }
   const auto n_head = static_cast<double>(weights.size());
@@ -87,7 +90,8 @@ std::vector<std::int64_t> round_budgets(std::span<const double> budgets, std::sp
   }
   const std::int64_t demanded = std::accumulate(levels.least.begin(), levels.least.end(), std::int64_t{0});
   if (total < demanded) {
-    throw usage_error("a budget of {} tokens in all cannot give each of {} heads at least {}", total, budgets.size(), least);
+    throw usage_error("a budget of {} tokens in all cannot give each of {} heads at least {}", total, budgets.size(),
+                      least);
   }
 
   const std::int64_t level = highest_level(levels, total);

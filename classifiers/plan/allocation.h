@@ -22,7 +22,8 @@ struct ClassBudgets {
 /// @param mean   B, the mean over all heads
 /// @param ratio  B_C : B_S, > 0
 /// @throws Error  kUsage if the ratio is not above 0 or there is no head.
-[[nodiscard]] ClassBudgets two_class_budgets(std::int64_t n_contextual, std::int64_t n_structural, double mean, double ratio);
+[[nodiscard]] ClassBudgets two_class_budgets(std::int64_t n_contextual, std::int64_t n_structural, double mean,
+                                             double ratio);
 
 /// mean * n w_h / sum(w): budgets in proportion to weights >= 0; equal ones if all weights are 0.
 /// @throws Error  kUsage if a weight is negative or not finite.
@@ -41,7 +42,8 @@ struct ClassBudgets {
 /// @param room     tokens that are there for each head, >= 0
 /// @throws Error   kUsage if `total` cannot give every head its least number of tokens.
 /// Cost: O(n log n + n log(largest budget)).
-[[nodiscard]] std::vector<std::int64_t> round_budgets(std::span<const double> budgets, std::span<const std::int64_t> room,
-                                                      std::int64_t total, std::int64_t least = 1);
+[[nodiscard]] std::vector<std::int64_t> round_budgets(std::span<const double> budgets,
+                                                      std::span<const std::int64_t> room, std::int64_t total,
+                                                      std::int64_t least = 1);
 
 }  // namespace kvscope

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "collectors/base/array.h"
-#include "collectors/capture/capture.h"
 #include "collectors/geometry/model_info.h"
 #include "collectors/geometry/step_table.h"
 
@@ -32,10 +31,5 @@ using SourceMass = Array<double>;  // [layer, head, S_k]
 /// @param mass  [K] of [layer, head, S_k]: sum over the tokens j of each visible step of abar_k[j]
 [[nodiscard]] AttentionCalibration calibrate_attention(const ModelInfo& model, const StepTable& steps,
                                                        const std::vector<SourceMass>& mass);
-
-/// The figures of a capture: from its column means, or from the mass per source step where it has no
-/// column means (the sums are the same).
-/// @throws Error  kBadInput if the capture holds neither, or a weight that is no number >= 0.
-[[nodiscard]] AttentionCalibration calibrate_attention(const Capture& capture);
 
 }  // namespace kvscope

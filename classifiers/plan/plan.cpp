@@ -6,7 +6,9 @@
 namespace kvscope {
 namespace {
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 std::string head_name(std::string_view where, const HeadBudget& budget) {
   return fmt::format("{}: layer {}, head {}", where, budget.layer, budget.head);
@@ -19,8 +21,8 @@ void check_heads_are_complete(const Plan& plan, std::string_view where) {
     const HeadBudget& found = plan.heads[i];
     const auto same = [&](const HeadBudget& other) { return other.layer == found.layer && other.head == found.head; };
     if (found.layer < 0 || found.layer >= plan.model.layers || found.head < 0 || found.head >= plan.model.kv_heads) {
-      throw bad_input("{}: there is no such head in a model of {} layers and {} key/value heads", head_name(where, found),
-                      plan.model.layers, plan.model.kv_heads);
+      throw bad_input("{}: there is no such head in a model of {} layers and {} key/value heads",
+                      head_name(where, found), plan.model.layers, plan.model.kv_heads);
     }
     if (std::int64_t{found.layer} * plan.model.kv_heads + found.head == static_cast<std::int64_t>(i)) continue;
     if (std::any_of(plan.heads.begin(), plan.heads.begin() + static_cast<std::ptrdiff_t>(i), same)) {
@@ -69,8 +71,8 @@ void check_prior(const Plan& plan, const HeadBudget& budget, std::string_view wh
   const std::int64_t n_step = plan.steps.size();
   const Shape expected = {plan.model.layers, plan.model.kv_heads, n_step, n_step};
   if (plan.prior.shape() != expected) {
-    throw bad_input("{}: rule '{}' scores by the calibrated prior, which the plan does not hold", head_name(where, budget),
-                    budget.rule);
+    throw bad_input("{}: rule '{}' scores by the calibrated prior, which the plan does not hold",
+                    head_name(where, budget), budget.rule);
   }
   for (int k = 0; k < n_step; ++k) {
     for (int s = 0; s <= k; ++s) {
@@ -84,7 +86,9 @@ void check_prior(const Plan& plan, const HeadBudget& budget, std::string_view wh
 
 }  // namespace
 
-TokenFlow token_flow(const Plan& plan) { return {plan.steps, plan.keeps_last_step}; }
+TokenFlow token_flow(const Plan& plan) {
+  return {plan.steps, plan.keeps_last_step};
+}
 
 std::int64_t available_tokens(const Plan& plan, const HeadBudget& budget, int step) {
   return token_flow(plan).available(step, step == 0 ? 0 : budget.carry.at(index(step - 1)));

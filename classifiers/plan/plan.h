@@ -21,27 +21,27 @@ namespace kvscope {
 /// every row; they are exact, not upper bounds, so every length is known before a run.
 struct HeadBudget {
   int layer = 0;
-  int head = 0;                          ///< key/value head
-  std::optional<HeadClass> head_class;   ///< where the method knows classes
-  std::string rule;                      ///< key into Plan::rules
-  std::vector<std::int64_t> attend;      ///< [K] tokens attended to at step k, 1 to TokenFlow::available()
-  std::vector<std::int64_t> carry;       ///< [K] tokens held after step k, 0 to TokenFlow::carry_limit()
+  int head = 0;                         ///< key/value head
+  std::optional<HeadClass> head_class;  ///< where the method knows classes
+  std::string rule;                     ///< key into Plan::rules
+  std::vector<std::int64_t> attend;     ///< [K] tokens attended to at step k, 1 to TokenFlow::available()
+  std::vector<std::int64_t> carry;      ///< [K] tokens held after step k, 0 to TokenFlow::carry_limit()
 };
 
 /// plan.json ("kvscope-plan", version 1; docs/formats/plan.md and plan.schema.json).
 struct Plan {
-  std::string method;                 ///< "full", "lossless", "uniform", "hack", "hack++"
-  Json parameters;                    ///< of the method, all of them
+  std::string method;  ///< "full", "lossless", "uniform", "hack", "hack++"
+  Json parameters;     ///< of the method, all of them
   ModelInfo model;
   StepTable steps;
   std::map<std::string, RetentionRule> rules;
-  std::vector<HeadBudget> heads;      ///< layers * kv_heads, in (layer, head) order
+  std::vector<HeadBudget> heads;  ///< layers * kv_heads, in (layer, head) order
   /// phi^(k,s) of rules that use the calibrated prior: [layer, kv_head, step, source step], 0 where s > k.
   /// Empty if no rule needs it.
   Array<float> prior;
-  bool keeps_last_step = false;       ///< true only for "full": as published, the last scale stays in the cache
-  Json made_from;                     ///< {"capture": {"path", "sha256"}, "heads": {...}}; null where there is none
-  std::vector<std::string> notes;     ///< what its maker had to warn about
+  bool keeps_last_step = false;    ///< true only for "full": as published, the last scale stays in the cache
+  Json made_from;                  ///< {"capture": {"path", "sha256"}, "heads": {...}}; null where there is none
+  std::vector<std::string> notes;  ///< what its maker had to warn about
 
   [[nodiscard]] const HeadBudget& at(int layer, int head) const {
     return heads.at(static_cast<std::size_t>(layer) * static_cast<std::size_t>(model.kv_heads) +

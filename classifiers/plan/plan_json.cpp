@@ -1,6 +1,5 @@
-#include "classifiers/plan/plan.h"
-
 #include "classifiers/plan/accounting.h"
+#include "classifiers/plan/plan.h"
 #include "collectors/base/file.h"
 
 #include <cmath>
@@ -17,7 +16,9 @@ constexpr std::int64_t kMostTokens = std::int64_t{1} << 31;
 constexpr std::int64_t kMostHeads = std::int64_t{1} << 20;
 constexpr double kMostBytes = 0x1p60;
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 // ---- writing
 
@@ -192,7 +193,8 @@ void read_heads_of_plan(const Json& json, std::string_view where, Plan& plan) {
                     plan.model.kv_heads, kMostHeads);
   }
   const double bytes = static_cast<double>(cache_bytes(plan.model, 1, 1, {8, 8})) *
-                       static_cast<double>(plan.steps.total_tokens()) * static_cast<double>(rows_per_sample(plan.model));
+                       static_cast<double>(plan.steps.total_tokens()) *
+                       static_cast<double>(rows_per_sample(plan.model));
   if (bytes > kMostBytes) throw bad_input("{}: a cache of this model would have {:.1e} bytes", where, bytes);
   for (const Json& head : heads) plan.heads.push_back(head_from_json(head, plan.heads.size(), where));
   // The lists are known to be complete before anything is allocated by what the header says.

@@ -84,7 +84,8 @@ T in_range(const Json& slot, std::string_view field, std::string_view where, T l
 void check_members(const Json& json, std::span<const std::string_view> known, std::string_view where) {
   if (!json.is_object()) throw bad_input("{}: expected a JSON object, found {}", where, json.type_name());
   for (const auto& [name, value] : json.items()) {
-    if (std::ranges::find(known, name) == known.end()) throw bad_input("{}: unknown slot or field {}", where, in_quotes(name));
+    if (std::ranges::find(known, name) == known.end())
+      throw bad_input("{}: unknown slot or field {}", where, in_quotes(name));
   }
 }
 
@@ -163,13 +164,19 @@ RetentionRule window_rule() {
 }
 
 /// The best by attention of the observation queries: what HACK's two patterns share, without patterns.
-RetentionRule attention_topk_rule() { return {}; }
+RetentionRule attention_topk_rule() {
+  return {};
+}
 
 /// f_C of HACK (arXiv 2504.09261, method.md section 4): best by score, merge at the last step only (LOOK-M).
-RetentionRule hack_contextual_rule() { return {.losers = {.kind = Losers::kMerge, .last_step_only = true}}; }
+RetentionRule hack_contextual_rule() {
+  return {.losers = {.kind = Losers::kMerge, .last_step_only = true}};
+}
 
 /// f_S of HACK: first two steps and the current one stay, the middle by score; the most recent tokens win.
-RetentionRule hack_structural_rule() { return {.protect = {.first_steps = 2, .current_step = true}}; }
+RetentionRule hack_structural_rule() {
+  return {.protect = {.first_steps = 2, .current_step = true}};
+}
 
 /// S_C of HACK++ (arXiv 2606.08302): observed attention, max-pooled over 5 tokens; two budgets.
 RetentionRule hack_plus_contextual_rule() {
@@ -227,7 +234,9 @@ RetentionRule retention_rule_from_json(const Json& json, std::string_view where)
           .when = value_in(kTimes, json, "when", where)};
 }
 
-std::string_view retention_time_name(RetentionTime when) noexcept { return name_in(kTimes, when); }
+std::string_view retention_time_name(RetentionTime when) noexcept {
+  return name_in(kTimes, when);
+}
 
 std::vector<std::string> retention_preset_names() {
   std::vector<std::string> names;
@@ -238,7 +247,8 @@ std::vector<std::string> retention_preset_names() {
 RetentionRule retention_preset(std::string_view name) {
   const auto found = std::ranges::find(kPresets, name, &Preset::name);
   if (found != std::end(kPresets)) return found->rule();
-  throw usage_error("there is no retention rule '{}', expected one of: {}", name, fmt::join(retention_preset_names(), ", "));
+  throw usage_error("there is no retention rule '{}', expected one of: {}", name,
+                    fmt::join(retention_preset_names(), ", "));
 }
 
 }  // namespace kvscope

@@ -32,8 +32,8 @@ struct ScoreSlot {
   /// Queries of kObservedAttention: i_m = floor((m + 1/2) N_k / n) for m = 0 .. n-1; all of them if N_k <= n
   /// or n = 0. The other kinds ignore it.
   int observation_queries = 32;
-  bool times_value_norm = false;   ///< multiply by ||V_j||_2
-  std::uint64_t seed = 0;          ///< of kRandom
+  bool times_value_norm = false;  ///< multiply by ||V_j||_2
+  std::uint64_t seed = 0;         ///< of kRandom
   bool operator==(const ScoreSlot&) const = default;
 };
 
@@ -53,12 +53,13 @@ enum class ProtectedSet { kFirstSteps, kCurrentStep, kRecentTokens };
 /// Protected candidates stay first; what is left of the budget goes to the rest by score. A candidate is
 /// protected as long as any of its sets protects it.
 struct ProtectSlot {
-  int first_steps = 0;              ///< all tokens of the first so many steps
-  bool current_step = false;        ///< all tokens of the step being processed
-  std::int64_t recent_tokens = 0;   ///< the last so many tokens
+  int first_steps = 0;             ///< all tokens of the first so many steps
+  bool current_step = false;       ///< all tokens of the step being processed
+  std::int64_t recent_tokens = 0;  ///< the last so many tokens
   /// If the protected candidates do not fit the budget, sets give way in this order, their oldest tokens
   /// first, until they fit. Names each set once.
-  std::vector<ProtectedSet> gives_way = {ProtectedSet::kFirstSteps, ProtectedSet::kCurrentStep, ProtectedSet::kRecentTokens};
+  std::vector<ProtectedSet> gives_way = {ProtectedSet::kFirstSteps, ProtectedSet::kCurrentStep,
+                                         ProtectedSet::kRecentTokens};
   bool operator==(const ProtectSlot&) const = default;
 };
 

@@ -16,9 +16,15 @@ namespace {
 
 constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
-StepTable var_256() { return StepTable::square(std::vector<int>{1, 2, 3, 4, 5, 6, 8, 10, 13, 16}); }
-StepTable var_512() { return StepTable::square(std::vector<int>{1, 2, 3, 4, 6, 9, 13, 18, 24, 32}); }
-StepTable infinity_1024() { return StepTable::square(std::vector<int>{1, 2, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64}); }
+StepTable var_256() {
+  return StepTable::square(std::vector<int>{1, 2, 3, 4, 5, 6, 8, 10, 13, 16});
+}
+StepTable var_512() {
+  return StepTable::square(std::vector<int>{1, 2, 3, 4, 6, 9, 13, 18, 24, 32});
+}
+StepTable infinity_1024() {
+  return StepTable::square(std::vector<int>{1, 2, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64});
+}
 
 struct PublishedModel {
   std::string_view name;
@@ -46,8 +52,12 @@ ModelInfo info(const PublishedModel& model) {
   return result;
 }
 
-std::int64_t all_tokens(const PublishedModel& model) { return model.steps.total_tokens(); }
-std::int64_t tokens_before_last(const PublishedModel& model) { return model.steps.token_offset(model.steps.size() - 1); }
+std::int64_t all_tokens(const PublishedModel& model) {
+  return model.steps.total_tokens();
+}
+std::int64_t tokens_before_last(const PublishedModel& model) {
+  return model.steps.token_offset(model.steps.size() - 1);
+}
 
 /// Attention FLOPs of a batch under guidance, in 1e12, with budgets of so many tokens in every head.
 double tera_flops(const PublishedModel& model, double attend_budget, double carry_budget, std::int64_t batch) {
@@ -79,11 +89,11 @@ TEST_SUITE("classifiers.plan.accounting") {
       std::int64_t bytes;
       std::int64_t bytes_without_last;  ///< 0: not published
     };
-    for (const Row& row : {Row{kVarD16, 131'072, 89'128'960, 55'574'528}, Row{kVarD20, 204'800, 139'264'000, 0},
-                           Row{kVarD24, 294'912, 200'540'160, 0}, Row{kVarD30, 460'800, 313'344'000, 195'379'200},
-                           Row{kVarD36s, 663'552, 1'486'356'480, 806'879'232},
-                           Row{kInfinity2B, 524'288, 5'516'034'048, 3'368'550'400},
-                           Row{kInfinity8B, 1'146'880, 12'066'324'480, 7'368'704'000}}) {
+    for (const Row& row :
+         {Row{kVarD16, 131'072, 89'128'960, 55'574'528}, Row{kVarD20, 204'800, 139'264'000, 0},
+          Row{kVarD24, 294'912, 200'540'160, 0}, Row{kVarD30, 460'800, 313'344'000, 195'379'200},
+          Row{kVarD36s, 663'552, 1'486'356'480, 806'879'232}, Row{kInfinity2B, 524'288, 5'516'034'048, 3'368'550'400},
+          Row{kInfinity8B, 1'146'880, 12'066'324'480, 7'368'704'000}}) {
       CAPTURE(std::string(row.model.name));
       const ModelInfo model = info(row.model);
       // Per token the tables count one row; under guidance there are two.
@@ -146,7 +156,8 @@ TEST_SUITE("classifiers.plan.accounting") {
       CAPTURE(row.attend);
       CAPTURE(row.carry);
       const auto all = static_cast<double>(all_tokens(row.model));
-      CHECK(fmt::format("{:.2f}", tera_flops(row.model, row.attend * all, row.carry * all, row.batch)) == row.tera_flops);
+      CHECK(fmt::format("{:.2f}", tera_flops(row.model, row.attend * all, row.carry * all, row.batch)) ==
+            row.tera_flops);
     }
   }
 

@@ -17,7 +17,9 @@ namespace {
 
 using Tokens = std::vector<std::int64_t>;
 
-std::int64_t sum(const Tokens& tokens) { return std::accumulate(tokens.begin(), tokens.end(), std::int64_t{0}); }
+std::int64_t sum(const Tokens& tokens) {
+  return std::accumulate(tokens.begin(), tokens.end(), std::int64_t{0});
+}
 
 double distance(const Tokens& tokens, const std::vector<double>& budgets) {
   double squares = 0.0;
@@ -88,12 +90,24 @@ TEST_SUITE("classifiers.plan.allocation") {
   }
 
   TEST_CASE("impossible budgets are refused") {
-    testing::check_error(ErrorCode::kUsage, [] { (void)round_budgets(std::vector{1.0, 1.0, 1.0}, Tokens{5, 5, 5}, 2); },
-                         "2 tokens", "3 heads", "at least 1");
-    testing::check_error(ErrorCode::kUsage, [] { (void)round_budgets(std::vector{-1.0}, Tokens{5}, 2); }, "-1");
-    testing::check_error(ErrorCode::kUsage, [] { (void)round_budgets(std::vector{std::nan("")}, Tokens{5}, 2); }, "nan");
-    testing::check_error(ErrorCode::kUsage, [] { (void)round_budgets(std::vector{1e300}, Tokens{5}, 2); }, "1e+300");
-    testing::check_error(ErrorCode::kUsage, [] { (void)round_budgets(std::vector{1.0}, Tokens{5, 5}, 2); }, "room");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)round_budgets(std::vector{1.0, 1.0, 1.0}, Tokens{5, 5, 5}, 2);
+        },
+        "2 tokens", "3 heads", "at least 1");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)round_budgets(std::vector{-1.0}, Tokens{5}, 2); }, "-1");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)round_budgets(std::vector{std::nan("")}, Tokens{5}, 2); }, "nan");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)round_budgets(std::vector{1e300}, Tokens{5}, 2); }, "1e+300");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)round_budgets(std::vector{1.0}, Tokens{5, 5}, 2);
+        },
+        "room");
   }
 
   TEST_CASE("totals are exact and bounds hold and more never means less") {
@@ -138,14 +152,21 @@ TEST_SUITE("classifiers.plan.allocation") {
     CHECK((315 * budgets.contextual + 585 * budgets.structural) / 900 == doctest::Approx(340.0));
     CHECK(two_class_budgets(0, 10, 50.0, 0.3).structural == 50.0);
     CHECK(two_class_budgets(10, 0, 50.0, 0.3).contextual == doctest::Approx(50.0));
-    testing::check_error(ErrorCode::kUsage, [] { (void)two_class_budgets(1, 1, 5.0, 0.0); }, "ratio");
-    testing::check_error(ErrorCode::kUsage, [] { (void)two_class_budgets(1, 1, 5.0, std::nan("")); }, "ratio");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)two_class_budgets(1, 1, 5.0, 0.0); }, "ratio");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)two_class_budgets(1, 1, 5.0, std::nan("")); }, "ratio");
   }
 
   TEST_CASE("weights set proportions and keep the mean") {
     CHECK(weighted_budgets(std::vector{1.0, 3.0}, 10.0) == std::vector{5.0, 15.0});
     CHECK(weighted_budgets(std::vector{0.0, 0.0}, 10.0) == std::vector{10.0, 10.0});
-    testing::check_error(ErrorCode::kUsage, [] { (void)weighted_budgets(std::vector{1.0, -1.0}, 10.0); }, "weight");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)weighted_budgets(std::vector{1.0, -1.0}, 10.0);
+        },
+        "weight");
     CHECK(equal_budgets(3, 2.5) == std::vector{2.5, 2.5, 2.5});
   }
 }

@@ -23,7 +23,8 @@ Plan plan_with_prior() {
   for (HeadBudget& budget : plan.heads) {
     budget.rule = "hack++-structural";
     for (int k = 0; k < 3; ++k) {
-      for (int s = 0; s <= k; ++s) plan.prior(budget.layer, budget.head, k, s) = 0.1F * static_cast<float>(k + s + budget.head);
+      for (int s = 0; s <= k; ++s)
+        plan.prior(budget.layer, budget.head, k, s) = 0.1F * static_cast<float>(k + s + budget.head);
     }
   }
   return plan;
@@ -57,7 +58,8 @@ template <typename... Words>
 void check_refused(const std::function<void(Json&)>& change, const Words&... words) {
   Json json = to_json(testing::small_plan());
   change(json);
-  testing::check_error(ErrorCode::kBadInput, [&] { (void)plan_from_json(json, "p.json"); }, "p.json", words...);
+  testing::check_error(
+      ErrorCode::kBadInput, [&] { (void)plan_from_json(json, "p.json"); }, "p.json", words...);
 }
 
 }  // namespace
@@ -101,12 +103,18 @@ TEST_SUITE("classifiers.plan.plan") {
   }
 
   TEST_CASE("counts beyond what is there name layer and head and step and field") {
-    check_refused([](Json& j) { j["heads"][1]["attend"][1] = 6; }, "layer 0", "head 1", "step 1", "'attend'", "6", "1 to 5");
+    check_refused([](Json& j) { j["heads"][1]["attend"][1] = 6; }, "layer 0", "head 1", "step 1", "'attend'", "6",
+                  "1 to 5");
     check_refused([](Json& j) { j["heads"][1]["attend"][2] = 0; }, "step 2", "'attend'", "0 tokens");
     check_refused([](Json& j) { j["heads"][2]["carry"][1] = 6; }, "layer 1", "head 0", "step 1", "'carry'", "0 to 5");
     check_refused([](Json& j) { j["heads"][2]["carry"][0] = -1; }, "step 0", "'carry'", "-1");
     // Fewer carried tokens leave fewer to attend to later.
-    check_refused([](Json& j) { j["heads"][0]["carry"][1] = 2; j["heads"][0]["attend"][2] = 12; }, "step 2", "1 to 11");
+    check_refused(
+        [](Json& j) {
+          j["heads"][0]["carry"][1] = 2;
+          j["heads"][0]["attend"][2] = 12;
+        },
+        "step 2", "1 to 11");
     // The rule keeps before it attends: more cannot be carried than was attended to.
     check_refused([](Json& j) { j["heads"][0]["attend"][1] = 4; }, "step 1", "'carry'", "0 to 4");
     // Nobody reads the last step.
@@ -123,7 +131,8 @@ TEST_SUITE("classifiers.plan.plan") {
   TEST_CASE("attending before selecting takes all there is") {
     Plan plan = testing::small_plan();
     plan.rules["attention-topk"].when = RetentionTime::kAfterAttending;
-    testing::check_error(ErrorCode::kBadInput, [&] { check_plan(plan, "x"); }, "step 2", "14 to 14");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { check_plan(plan, "x"); }, "step 2", "14 to 14");
   }
 
   TEST_CASE("heads must be there once and in order") {
@@ -153,7 +162,8 @@ TEST_SUITE("classifiers.plan.plan") {
   TEST_CASE("rules and classes that do not exist are refused") {
     check_refused([](Json& j) { j["heads"][0]["rule"] = "best\nrule"; }, "layer 0", "head 0", "'rule'", "best\\nrule");
     check_refused([](Json& j) { j["heads"][0]["class"] = "important"; }, "'class'", "important");
-    check_refused([](Json& j) { j["rules"]["attention-topk"]["score"]["kind"] = "magic"; }, "attention-topk", "'kind'", "magic");
+    check_refused([](Json& j) { j["rules"]["attention-topk"]["score"]["kind"] = "magic"; }, "attention-topk", "'kind'",
+                  "magic");
     check_refused([](Json& j) { j["rules"] = 1; }, "'rules'");
     check_refused([](Json& j) { j["rules"] = Json::object(); }, "attention-topk", "not among");
   }
@@ -162,7 +172,8 @@ TEST_SUITE("classifiers.plan.plan") {
     const auto refuse = [](const std::function<void(Json&)>& change, const auto&... words) {
       Json json = to_json(plan_with_prior());
       change(json);
-      testing::check_error(ErrorCode::kBadInput, [&] { (void)plan_from_json(json, "p.json"); }, "p.json", words...);
+      testing::check_error(
+          ErrorCode::kBadInput, [&] { (void)plan_from_json(json, "p.json"); }, "p.json", words...);
     };
     refuse([](Json& j) { j["heads"][2].erase("prior"); }, "layer 1, head 0", "'prior'", "missing");
     refuse([](Json& j) { j["heads"][2]["prior"].erase(0); }, "layer 1, head 0", "3 rows");
@@ -172,15 +183,23 @@ TEST_SUITE("classifiers.plan.plan") {
     refuse([](Json& j) { j["heads"][2]["prior"][1][0] = nullptr; }, "step 1", "null");
     Plan plan = plan_with_prior();
     plan.prior(0, 1, 2, 1) = std::numeric_limits<float>::quiet_NaN();
-    testing::check_error(ErrorCode::kBadInput, [&] { check_plan(plan, "x"); }, "layer 0, head 1, step 2", "nan");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { check_plan(plan, "x"); }, "layer 0, head 1, step 2", "nan");
     plan.prior = Array<float>();
-    testing::check_error(ErrorCode::kBadInput, [&] { check_plan(plan, "x"); }, "layer 0, head 0", "calibrated prior");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { check_plan(plan, "x"); }, "layer 0, head 0", "calibrated prior");
   }
 
   TEST_CASE("other formats and versions and absurd geometry are refused") {
     check_refused([](Json& j) { j["format"] = "kvscope-heads"; }, "kvscope-heads", "kvscope-plan");
     check_refused([](Json& j) { j["version"] = 2; }, "version 2");
-    check_refused([](Json& j) { j["model"]["layers"] = 60000; j["model"]["heads"] = 60000; j["model"]["kv_heads"] = 60000; }, "60000");
+    check_refused(
+        [](Json& j) {
+          j["model"]["layers"] = 60000;
+          j["model"]["heads"] = 60000;
+          j["model"]["kv_heads"] = 60000;
+        },
+        "60000");
     check_refused([](Json& j) { j["model"]["layers"] = 1e99; }, "'layers'");
     check_refused([](Json& j) { j["steps"]["table"][2] = {0, 60000, 60000, 60000, 1}; }, "tokens");
     check_refused([](Json& j) { j["steps"]["table"] = Json(300, Json::array({0, 1, 1, 1, 1})); }, "300 steps");
@@ -192,13 +211,15 @@ TEST_SUITE("classifiers.plan.plan") {
 
   TEST_CASE("a file that is not there or cut short is one line") {
     const testing::TemporaryFolder folder;
-    testing::check_error(ErrorCode::kBadInput, [&] { (void)read_plan(folder / "none.json"); }, "none.json");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { (void)read_plan(folder / "none.json"); }, "none.json");
     write_plan(folder / "plan.json", testing::small_plan());
     const std::string text = read_text_file(folder / "plan.json");
     for (const std::size_t length : {text.size() / 3, text.size() / 2, text.size() - 3}) {
       CAPTURE(length);
       write_file(folder / "cut.json", text.substr(0, length));
-      testing::check_error(ErrorCode::kBadInput, [&] { (void)read_plan(folder / "cut.json"); }, "cut.json", "JSON");
+      testing::check_error(
+          ErrorCode::kBadInput, [&] { (void)read_plan(folder / "cut.json"); }, "cut.json", "JSON");
     }
   }
 
@@ -206,7 +227,8 @@ TEST_SUITE("classifiers.plan.plan") {
     const testing::TemporaryFolder folder;
     Plan plan = testing::small_plan();
     plan.heads[0].attend[2] = 99;
-    testing::check_error(ErrorCode::kBadInput, [&] { write_plan(folder / "plan.json", plan); }, "99");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { write_plan(folder / "plan.json", plan); }, "99");
     CHECK_FALSE(std::filesystem::exists(folder / "plan.json"));
   }
 }

@@ -18,8 +18,8 @@ Json changed(std::string_view slot, std::string_view field, const Json& value) {
 
 template <typename... Words>
 void check_refused(const Json& rule, const Words&... words) {
-  testing::check_error(ErrorCode::kBadInput, [&] { (void)retention_rule_from_json(rule, "p.json: rule \"r\""); },
-                       "p.json", words...);
+  testing::check_error(
+      ErrorCode::kBadInput, [&] { (void)retention_rule_from_json(rule, "p.json: rule \"r\""); }, "p.json", words...);
 }
 
 }  // namespace
@@ -69,7 +69,8 @@ TEST_SUITE("classifiers.plan.retention_rule") {
   }
 
   TEST_CASE("a preset that does not exist is answered with those that do") {
-    testing::check_error(ErrorCode::kUsage, [] { (void)retention_preset("hack"); }, "'hack'", "hack-contextual", "window");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)retention_preset("hack"); }, "'hack'", "hack-contextual", "window");
   }
 
   TEST_CASE("unknown kinds and values out of range name slot and field") {
@@ -91,8 +92,10 @@ TEST_SUITE("classifiers.plan.retention_rule") {
 
   TEST_CASE("every set gives way once") {
     check_refused(changed("protect", "gives_way", Json::array({"first-steps"})), "'gives_way'", "1 of the 3");
-    check_refused(changed("protect", "gives_way", Json::array({"first-steps", "first-steps", "current-step"})), "twice");
-    check_refused(changed("protect", "gives_way", Json::array({"first-steps", "last-steps", "current-step"})), "last-steps");
+    check_refused(changed("protect", "gives_way", Json::array({"first-steps", "first-steps", "current-step"})),
+                  "twice");
+    check_refused(changed("protect", "gives_way", Json::array({"first-steps", "last-steps", "current-step"})),
+                  "last-steps");
   }
 
   TEST_CASE("slots that are missing or unknown are refused by name") {

@@ -18,7 +18,9 @@ inline ModelInfo small_model() {
 }
 
 /// Scales 1, 2, 3: N = 1 4 9, T = 1 5 14.
-inline StepTable small_steps() { return StepTable::square(std::vector<int>{1, 2, 3}); }
+inline StepTable small_steps() {
+  return StepTable::square(std::vector<int>{1, 2, 3});
+}
 
 /// Six tokens a head: 1 5 6 attended to, 1 5 0 carried.
 inline Plan small_plan() {
@@ -30,7 +32,8 @@ inline Plan small_plan() {
   plan.rules["attention-topk"] = retention_preset("attention-topk");
   for (int layer = 0; layer < 2; ++layer) {
     for (int head = 0; head < 2; ++head) {
-      plan.heads.push_back({.layer = layer, .head = head, .rule = "attention-topk", .attend = {1, 5, 6}, .carry = {1, 5, 0}});
+      plan.heads.push_back(
+          {.layer = layer, .head = head, .rule = "attention-topk", .attend = {1, 5, 6}, .carry = {1, 5, 0}});
     }
   }
   return plan;

@@ -1,0 +1,297 @@
+#include "classifiers/plan/plan_methods.h"
+
+#include "classifiers/plan/accounting.h"
+#include "classifiers/plan/allocation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+namespace kvscope {
+namespace {
+
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
+
+/// Tokens of all heads together that a step may have.
+struct TokenTotals {
+  std::int64_t attend = 0;
+  std::int64_t carry = 0;
+};
+
+/// floor(n B): the slack absorbs that 0.3 * 680 is a little less or more than 204 in floating point.
+std::int64_t total_tokens(double mean, std::size_t n_head) {
+  return static_cast<std::int64_t>(std::floor(mean * static_cast<double>(n_head) + 1e-6));
+}
+
+double mean_of(std::int64_t total, std::size_t n_head) {
+  return static_cast<double>(total) / static_cast<double>(n_head);
+}
+
+/// Every head of the model with the rule that `rule_of` names for it, without counts.
+Plan blank_plan(const PlanRequest& request, const PlanInputs& inputs) {
+  Plan plan;
+  plan.method = request.method;
+  plan.parameters = to_json(request);
+  plan.model = inputs.model;
+  plan.steps = inputs.steps;
+  plan.made_from = inputs.made_from;
+  plan.keeps_last_step = request.method == "full";
+  for (int layer = 0; layer < inputs.model.layers; ++layer) {
+    for (int head = 0; head < inputs.model.kv_heads; ++head) plan.heads.push_back({.layer = layer, .head = head});
+  }
+  return plan;
+}
+
+void give_rule(Plan& plan, HeadBudget& budget, const std::string& name, const RetentionRule& rule) {
+  budget.rule = name;
+  plan.rules.emplace(name, rule);
+}
+
+/// Runs every head through the steps: attend[k] and carry[k] are the budgets clipped at what is there.
+/// @param attend_budgets  [head], the same at every step
+/// @param carry_budgets   called with the step and the room of every head; returns tokens within that room
+void fill_counts(Plan& plan, const std::vector<std::int64_t>& attend_budgets,
+                 const std::function<std::vector<std::int64_t>(int, const std::vector<std::int64_t>&)>& carry_budgets) {
+  const TokenFlow flow = token_flow(plan);
+  std::vector<std::int64_t> carried(plan.heads.size(), 0);
+  for (HeadBudget& budget : plan.heads) {
+    budget.attend.clear();
+    budget.carry.clear();
+  }
+  for (int k = 0; k < flow.size(); ++k) {
+    std::vector<std::int64_t> room;
+    for (std::size_t i = 0; i < plan.heads.size(); ++i) {
+      HeadBudget& budget = plan.heads[i];
+      const RetentionTime when = plan.rule_of(budget).when;
+      const std::int64_t available = flow.available(k, carried[i]);
+      const bool attends_to_all = when == RetentionTime::kAfterAttending;
+      budget.attend.push_back(attends_to_all ? available : std::min(available, attend_budgets[i]));
+      room.push_back(flow.carry_limit(k, carried[i], budget.attend.back(), when));
+    }
+    carried = carry_budgets(k, room);
+    for (std::size_t i = 0; i < plan.heads.size(); ++i) plan.heads[i].carry.push_back(carried[i]);
+  }
+}
+
+/// Budgets that are the same at every step.
+void fill_constant_counts(Plan& plan, const std::vector<std::int64_t>& attend, const std::vector<std::int64_t>& carry) {
+  fill_counts(plan, attend, [&](int, const std::vector<std::int64_t>& room) {
+    std::vector<std::int64_t> tokens;
+    for (std::size_t i = 0; i < room.size(); ++i) tokens.push_back(std::min(room[i], carry[i]));
+    return tokens;
+  });
+}
+
+/// Whole tokens for budgets that hold at every step, so that the last step's keys bound them.
+std::vector<std::int64_t> constant_budgets(const Plan& plan, const std::vector<double>& budgets, std::int64_t total) {
+  const std::vector<std::int64_t> room(plan.heads.size(), plan.steps.n_key(plan.steps.size() - 1));
+  return round_budgets(budgets, room, total);
+}
+
+// ---- classes
+
+void check_heads(const HeadClassification& heads, const ModelInfo& model) {
+  if (heads.model) check_same_model(*heads.model, "the head classification", model, "the capture");
+  if (heads.layers != model.layers || heads.heads_per_layer != model.heads) {
+    throw bad_input("the head classification has {} layers of {} heads, but the model has {} of {}", heads.layers,
+                    heads.heads_per_layer, model.layers, model.heads);
+  }
+}
+
+HeadClass class_of(const HeadClassification& heads, const ModelInfo& model, const HeadBudget& budget) {
+  const int sharing = model.heads / model.kv_heads;
+  for (int head = budget.head * sharing; head < (budget.head + 1) * sharing; ++head) {
+    if (heads.at(budget.layer, head).head_class == HeadClass::kStructural) return HeadClass::kStructural;
+  }
+  return HeadClass::kContextual;
+}
+
+void give_classes(Plan& plan, const PlanInputs& inputs) {
+  if (!inputs.heads) throw usage_error("method {} needs the classes of the heads (--heads heads.json)", plan.method);
+  check_heads(*inputs.heads, inputs.model);
+  for (HeadBudget& budget : plan.heads) budget.head_class = class_of(*inputs.heads, inputs.model, budget);
+}
+
+bool is_contextual(const HeadBudget& budget) {
+  return budget.head_class == HeadClass::kContextual;
+}
+
+// ---- methods
+
+Plan everything_plan(const PlanRequest& request, const PlanInputs& inputs) {
+  Plan plan = blank_plan(request, inputs);
+  for (HeadBudget& budget : plan.heads) give_rule(plan, budget, "full", retention_preset("full"));
+  fill_counts(plan, {}, [](int, const std::vector<std::int64_t>& room) { return room; });
+  return plan;
+}
+
+Plan uniform_plan(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
+  Plan plan = blank_plan(request, inputs);
+  RetentionRule rule = retention_preset(request.rule);
+  if (rule.score.kind == TokenScore::kObservedAttention) rule.score.observation_queries = request.observation_queries;
+  if (rule.score.kind == TokenScore::kCalibratedPrior) {
+    if (!inputs.calibration) throw usage_error("rule {} needs a capture to calibrate with", request.rule);
+    plan.prior = inputs.calibration->prior;
+  }
+  if (totals.attend != totals.carry && rule.when == RetentionTime::kBeforeAttending)
+    rule.when = RetentionTime::kBothBudgets;
+  for (HeadBudget& budget : plan.heads) give_rule(plan, budget, request.rule, rule);
+  const auto budgets = [&](std::int64_t total) {
+    return constant_budgets(
+        plan, equal_budgets(static_cast<std::int64_t>(plan.heads.size()), mean_of(total, plan.heads.size())), total);
+  };
+  const auto attend = budgets(totals.attend);
+  fill_constant_counts(plan, attend, budgets(totals.carry));
+  return plan;
+}
+
+/// f_S protects the first steps and the current one; where they do not fit, the most recent tokens win.
+void note_structural_fallback(Plan& plan, int first_steps, double structural_budget) {
+  const int first = std::min(first_steps, plan.steps.size());
+  const std::int64_t first_tokens = plan.steps.token_offset(first);
+  int fallback_step = -1;
+  for (int k = plan.steps.size() - 1; k >= first; --k) {
+    const bool fits = structural_budget >= static_cast<double>(first_tokens + plan.steps.n_query(k));
+    if (!fits && structural_budget < static_cast<double>(plan.steps.n_key(k))) fallback_step = k;
+  }
+  if (fallback_step < 0) return;
+  plan.notes.push_back(fmt::format(
+      "structural heads have {:.1f} tokens, fewer than the {} of the first {} steps and the {} of step {} together: "
+      "from "
+      "step {} on the middle gets nothing and the most recent tokens win wherever they do not fit",
+      structural_budget, first_tokens, first, plan.steps.n_query(fallback_step), fallback_step, fallback_step));
+}
+
+Plan hack_plan(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
+  Plan plan = blank_plan(request, inputs);
+  give_classes(plan, inputs);
+  RetentionRule contextual = retention_preset("hack-contextual");
+  RetentionRule structural = retention_preset("hack-structural");
+  contextual.score.observation_queries = request.observation_queries;
+  structural.score.observation_queries = request.observation_queries;
+  structural.protect.first_steps = request.first_steps;
+
+  const auto n_contextual = std::ranges::count_if(plan.heads, is_contextual);
+  const auto n_structural = static_cast<std::int64_t>(plan.heads.size()) - n_contextual;
+  const ClassBudgets by_class = two_class_budgets(n_contextual, n_structural, mean_of(totals.attend, plan.heads.size()),
+                                                  request.contextual_ratio);
+  std::vector<double> budgets;
+  for (HeadBudget& budget : plan.heads) {
+    const bool is_c = is_contextual(budget);
+    give_rule(plan, budget, is_c ? "hack-contextual" : "hack-structural", is_c ? contextual : structural);
+    budgets.push_back(is_c ? by_class.contextual : by_class.structural);
+  }
+  const std::vector<std::int64_t> tokens = constant_budgets(plan, budgets, totals.attend);
+  fill_constant_counts(plan, tokens, tokens);
+
+  plan.parameters["contextual_budget"] = by_class.contextual;
+  plan.parameters["structural_budget"] = by_class.structural;
+  if (n_structural > 0) note_structural_fallback(plan, request.first_steps, by_class.structural);
+  return plan;
+}
+
+/// gbar_l^(p,k)^tau of every head: gamma averaged over the heads of its class in its layer.
+std::vector<double> future_weights(const Plan& plan, const AttentionCalibration& calibration, int step, double tau) {
+  std::vector<double> weights(plan.heads.size(), 0.0);
+  for (std::size_t i = 0; i < plan.heads.size(); ++i) {
+    double sum = 0.0;
+    double count = 0.0;
+    for (int head = 0; head < plan.model.kv_heads; ++head) {
+      if (plan.at(plan.heads[i].layer, head).head_class != plan.heads[i].head_class) continue;
+      sum += calibration.future(plan.heads[i].layer, head, step);
+      count += 1.0;
+    }
+    weights[i] = std::pow(sum / count, tau);
+  }
+  return weights;
+}
+
+Plan hack_plus_plan(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
+  Plan plan = blank_plan(request, inputs);
+  give_classes(plan, inputs);
+  if (!inputs.calibration) throw usage_error("method hack++ needs a capture to calibrate with (--capture)");
+  plan.prior = inputs.calibration->prior;
+  RetentionRule contextual = retention_preset("hack++-contextual");
+  contextual.score.observation_queries = request.observation_queries;
+  contextual.smooth.width = request.pool_width;
+  for (HeadBudget& budget : plan.heads) {
+    const bool is_c = is_contextual(budget);
+    give_rule(plan, budget, is_c ? "hack++-contextual" : "hack++-structural",
+              is_c ? contextual : retention_preset("hack++-structural"));
+    // A plan holds the prior only where a rule asks for it, in memory as in its file.
+    if (is_c) std::ranges::fill(plan.prior.slice(budget.layer, budget.head), 0.0F);
+  }
+
+  const double tau = request.tau.value_or(default_tau(plan.model));
+  plan.parameters["tau"] = tau;
+  const std::size_t n_head = plan.heads.size();
+  const auto attend = constant_budgets(
+      plan, equal_budgets(static_cast<std::int64_t>(n_head), mean_of(totals.attend, n_head)), totals.attend);
+  fill_counts(plan, attend, [&](int step, const std::vector<std::int64_t>& room) {
+    const auto weights = future_weights(plan, *inputs.calibration, step, tau);
+    return round_budgets(weighted_budgets(weights, mean_of(totals.carry, n_head)), room, totals.carry);
+  });
+  return plan;
+}
+
+Plan plan_with_totals(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
+  if (request.method == "uniform") return uniform_plan(request, inputs, totals);
+  if (request.method == "hack") return hack_plan(request, inputs, totals);
+  return hack_plus_plan(request, inputs, totals);
+}
+
+// ---- budgets in bytes
+
+/// The plan with the most tokens whose buffers fit into the bytes asked for.
+Plan plan_within_bytes(const PlanRequest& request, const PlanInputs& inputs) {
+  const auto n_head = std::int64_t{inputs.model.layers} * inputs.model.kv_heads;
+  const std::int64_t slot_bytes =
+      rows_per_sample(inputs.model) * token_bytes(inputs.model, element_bytes(inputs.model));
+  if (*request.bytes / slot_bytes < n_head) {
+    throw usage_error("--bytes is {}, but one token in each of {} heads takes {} bytes per sample", *request.bytes,
+                      n_head, n_head * slot_bytes);
+  }
+  const auto attempt = [&](std::int64_t total) { return plan_with_totals(request, inputs, {total, total}); };
+  const auto fits = [&](const Plan& plan) { return plan_totals(plan).allocated_bytes <= *request.bytes; };
+
+  // One token per head fits; everything may not.
+  std::int64_t low = n_head;
+  std::int64_t high = n_head * inputs.steps.n_key(inputs.steps.size() - 1) + 1;
+  Plan best = attempt(low);
+  while (high - low > 1) {
+    const std::int64_t middle = low + (high - low) / 2;
+    Plan plan = attempt(middle);
+    if (fits(plan)) {
+      best = std::move(plan);
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  best.parameters["tokens_per_head"] = mean_of(low, index(n_head));
+  return best;
+}
+
+}  // namespace
+
+Plan make_plan(const PlanRequest& request, const PlanInputs& inputs) {
+  check_request(request);
+  require(inputs.steps.size() > 0, "make_plan: the step table is empty");
+  Plan plan;
+  if (request.method == "full" || request.method == "lossless") {
+    plan = everything_plan(request, inputs);
+  } else if (request.bytes) {
+    plan = plan_within_bytes(request, inputs);
+  } else {
+    const MeanBudgets mean = mean_budgets(request, inputs.steps);
+    const std::size_t n_head = index(inputs.model.layers) * index(inputs.model.kv_heads);
+    plan = plan_with_totals(request, inputs, {total_tokens(mean.attend, n_head), total_tokens(mean.carry, n_head)});
+  }
+  check_plan(plan, "the plan made");
+  return plan;
+}
+
+}  // namespace kvscope

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "classifiers/heads/heads.h"
+#include "classifiers/plan/attention_calibration.h"
+#include "classifiers/plan/plan.h"
+#include "classifiers/plan/plan_request.h"
+
+#include <optional>
+
+namespace kvscope {
+
+/// What a plan is made from.
+struct PlanInputs {
+  ModelInfo model;
+  StepTable steps;
+  std::optional<HeadClassification> heads;          ///< needed by hack and hack++
+  std::optional<AttentionCalibration> calibration;  ///< needed by hack++
+  Json made_from;                                   ///< goes into the plan as it is
+};
+
+/// Makes the plan that a request asks for:
+///
+/// - full: everything, as published, the last step stays in the cache;
+/// - lossless: everything that a later step reads;
+/// - uniform: the same budgets and one rule for every head;
+/// - hack (arXiv 2504.09261): two budgets by class, the same at every step, compress before attending;
+/// - hack++ (arXiv 2606.08302): an attend budget for all and carry budgets
+///       B_c^(p,l,k) = B_c gbar_l^(p,k)^tau / [ (1/LH) sum_{l,p} |H_p^l| gbar_l^(p,k)^tau ],
+///   where gbar_l^(p,k) is the mean of gamma^(k) over the heads of class p in layer l.
+///
+/// With grouped heads a key/value head is structural if one of its query heads is.
+/// @throws Error  kUsage if the request is impossible or an input is missing; kBadInput if the heads are
+///                not those of the model.
+[[nodiscard]] Plan make_plan(const PlanRequest& request, const PlanInputs& inputs);
+
+}  // namespace kvscope
