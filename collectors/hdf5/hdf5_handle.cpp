@@ -5,6 +5,11 @@
 namespace kvscope::hdf5 {
 namespace {
 
+// HDF5 1.10 frees a file twice when the program ends after a close that failed (disk full): its own clean-up
+// at exit trips over what the failed close left behind. Every file here is closed by its owner, so that
+// clean-up is not needed; it can only be declined before the library is first used.
+[[maybe_unused]] const bool kNoCleanUpAtExit = H5dont_atexit() >= 0;
+
 /// Error-stack callback: keeps the first message it is given, which is the innermost one.
 herr_t keep_innermost(unsigned depth, const H5E_error2_t* error, void* message) noexcept {
   if (depth == 0 && error->desc != nullptr) *static_cast<std::string*>(message) = error->desc;
