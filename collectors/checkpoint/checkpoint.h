@@ -4,7 +4,9 @@
 #include "collectors/base/element_type.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -46,11 +48,27 @@ class Checkpoint {
   /// @throws Error  kBadInput naming file and tensor if it is missing.
   [[nodiscard]] const CheckpointTensor& at(std::string_view name) const;
 
+  /// The tensors below `prefix`, without it: subtree("trainer.var_wo_ddp") of a training checkpoint is the model.
+  /// Shares the mapped file.
+  /// @throws Error  kBadInput naming file and prefix if there are none.
+  [[nodiscard]] Checkpoint subtree(std::string_view prefix) const;
+  /// True if the name of a tensor begins with `prefix` and a '.'.
+  [[nodiscard]] bool has_subtree(std::string_view prefix) const noexcept;
+  /// Reads every byte of the file and compares it with the checksums in it (torch.save has one a record,
+  /// safetensors none; they are also absent where PyTorch was told not to compute them).
+  /// @return the number of records compared.
+  /// @throws Error  kBadInput naming file and record where one differs.
+  std::int64_t check_checksums() const;
+
  private:
   struct Implementation;
   explicit Checkpoint(std::unique_ptr<Implementation> implementation);
   std::unique_ptr<Implementation> implementation_;
 };
+
+/// Calls `consume` with the elements of `tensor` in row-major order, piece by piece: the mapped file itself where
+/// the tensor is contiguous, blocks of at most 1 MiB otherwise.
+void for_each_block(const CheckpointTensor& tensor, const std::function<void(std::span<const std::byte>)>& consume);
 
 /// The elements of `tensor` in row-major order, as they are stored (no conversion).
 [[nodiscard]] std::vector<std::byte> contiguous_bytes(const CheckpointTensor& tensor);
