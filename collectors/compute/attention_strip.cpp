@@ -142,6 +142,10 @@ std::int64_t strip_stride(std::int64_t n_key) {
   return stride % kPageFloats == 0 ? stride + kPanelKeys : stride;
 }
 
+void logit_strip(const PackedHead& head, const QueryBlock& block, float* strip) {
+  logits(head, scaled_queries(block, head.head_dim()), block.n_query, 0, head.n_key(), strip, strip_stride(head.n_key()));
+}
+
 void softmax_strip(const PackedHead& head, const QueryBlock& block, StripScaling scaling, float* strip,
                    float* row_sums) {
   const StripKernels& kernels = strip_kernels();
@@ -151,7 +155,7 @@ void softmax_strip(const PackedHead& head, const QueryBlock& block, StripScaling
     if (row_sums != nullptr) std::fill_n(row_sums, block.n_query, 0.0F);
     return;
   }
-  logits(head, scaled_queries(block, head.head_dim()), block.n_query, 0, head.n_key(), strip, stride);
+  logit_strip(head, block, strip);
   for (std::int64_t i = 0; i < block.n_query; ++i) {
     float* row = strip + i * stride;
     const float sum = kernels.exponentials(row, count, kernels.maximum(row, count));

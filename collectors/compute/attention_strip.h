@@ -24,6 +24,11 @@ struct QueryBlock {
 /// 4 KiB, where rows would fight for the same sets of the first-level cache.
 [[nodiscard]] std::int64_t strip_stride(std::int64_t n_key);
 
+/// strip[i, j] = scale * (q_i . k_j), row i at strip + i * strip_stride(n_key).
+/// @param strip  [n_query, strip_stride(n_key)], aligned to 64 bytes; columns [n_key, next multiple of 64)
+///               become -infinity, what is behind them is left alone
+void logit_strip(const PackedHead& head, const QueryBlock& block, float* strip);
+
 enum class StripScaling {
   kNormalised,    ///< rows are softmax(scale * q K^T), they sum to 1
   kUnnormalised,  ///< rows are exp(logit - largest logit of the row); divide by their sum

@@ -23,7 +23,7 @@ const void* row_of(const void* base, ElementType type, std::int64_t stride, cons
 
 }  // namespace
 
-void PackedHead::pack(std::span<const KeyValueSegment> segments, std::int64_t head_dim) {
+void PackedHead::pack(std::span<const KeyValueSegment> segments, std::int64_t head_dim, PackedParts parts) {
   require(head_dim >= 1, "PackedHead: head_dim must be at least 1");
   std::int64_t n_key = 0;
   for (const KeyValueSegment& segment : segments) {
@@ -36,6 +36,7 @@ void PackedHead::pack(std::span<const KeyValueSegment> segments, std::int64_t he
   head_dim_ = head_dim;
   padded_head_dim_ = round_up(head_dim, kChannelStep);
   pack_keys(segments);
+  if (parts == PackedParts::kKeys) return;
   static_cast<void>(values_.reserve(n_key * padded_head_dim_));
   std::int64_t first = 0;
   for (const KeyValueSegment& segment : segments) {

@@ -23,6 +23,11 @@ struct KeyValueSegment {
   const std::int32_t* index = nullptr;
 };
 
+enum class PackedParts {
+  kKeysAndValues,
+  kKeys,  ///< for attention weights alone
+};
+
 /// One key/value head in the layout of the attention kernels: float32, keys in panels of 64 tokens
 /// ([panel, head_dim, 64], the last one filled up with zeros), values in panels of up to 64 channels
 /// ([panel, token, width], channels filled up to a multiple of 16 with zeros).
@@ -32,7 +37,8 @@ struct KeyValueSegment {
 class PackedHead {
  public:
   /// @throws Error  kUsage for another element type or head_dim < 1.
-  void pack(std::span<const KeyValueSegment> segments, std::int64_t head_dim);
+  void pack(std::span<const KeyValueSegment> segments, std::int64_t head_dim,
+            PackedParts parts = PackedParts::kKeysAndValues);
 
   [[nodiscard]] std::int64_t n_key() const noexcept { return n_key_; }
   [[nodiscard]] std::int64_t head_dim() const noexcept { return head_dim_; }
