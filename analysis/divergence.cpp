@@ -19,7 +19,8 @@ double log_sum_exp(std::span<const float> logits) {
 }  // namespace
 
 double kl_divergence(std::span<const float> p_logits, std::span<const float> q_logits) {
-  require(p_logits.size() == q_logits.size() && !p_logits.empty(), "kl_divergence: the sides differ in length or are empty");
+  require(p_logits.size() == q_logits.size() && !p_logits.empty(),
+          "kl_divergence: the sides differ in length or are empty");
   const double p_norm = log_sum_exp(p_logits);
   const double q_norm = log_sum_exp(q_logits);
   double divergence = 0.0;

@@ -14,7 +14,8 @@ using VectorView = Eigen::Map<const Eigen::VectorXd>;
 
 void check_moments(const GaussianMoments& moments) {
   const auto d = static_cast<std::int64_t>(moments.mean.size());
-  require(d >= 1 && moments.covariance.shape() == Shape{d, d}, "frechet_distance: expected a mean [d] and a covariance [d, d]");
+  require(d >= 1 && moments.covariance.shape() == Shape{d, d},
+          "frechet_distance: expected a mean [d] and a covariance [d, d]");
   require(VectorView(moments.mean.data(), d).allFinite() && MatrixView(moments.covariance.data(), d, d).allFinite(),
           "frechet_distance: a moment is not finite");
 }
@@ -51,7 +52,8 @@ double frechet_distance(const GaussianMoments& a, const GaussianMoments& b) {
   const Eigen::MatrixXd root_a = symmetric_root(covariance_a);
   const Eigen::MatrixXd inner = root_a * covariance_b * root_a;
   // Symmetrised: the product is so only up to rounding, and the solver reads one triangle.
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(0.5 * (inner + inner.transpose()), Eigen::EigenvaluesOnly);
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(0.5 * (inner + inner.transpose()),
+                                                              Eigen::EigenvaluesOnly);
   const double cross = solver.eigenvalues().cwiseMax(0.0).cwiseSqrt().sum();
   const double means = (VectorView(a.mean.data(), d) - VectorView(b.mean.data(), d)).squaredNorm();
   return std::max(0.0, means + covariance_a.trace() + covariance_b.trace() - 2.0 * cross);

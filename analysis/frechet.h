@@ -22,8 +22,8 @@ struct GaussianMoments {
 ///   ||m_a - m_b||^2 + tr(C_a + C_b - 2 (C_a^1/2 C_b C_a^1/2)^1/2),   >= 0, 0 for equal moments
 ///
 /// The square roots are taken through symmetric eigenvalues, of which rounding below 0 is set to 0. So covariances
-/// without full rank (fewer vectors than features) need no added diagonal and give the exact value; but such an estimate is
-/// biased upwards, the more the fewer the vectors: compare distances of equal numbers of vectors only.
+/// without full rank (fewer vectors than features) need no added diagonal and give the exact value; but such an
+/// estimate is biased upwards, the more the fewer the vectors: compare distances of equal numbers of vectors only.
 /// Precision: an eigenvalue that should be 0 contributes up to about 1e-8 of the largest, hence about d * 1e-8 * tr(C).
 /// Cost: two eigenvalue problems of size d.
 /// @throws Error  kUsage if the dimensions differ or a moment is not finite.

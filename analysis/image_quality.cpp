@@ -58,13 +58,15 @@ Plane windowed_mean(const Plane& plane) {
   Plane rows({plane.extent(0), plane.extent(1) - static_cast<std::int64_t>(across.size()) + 1}, 0.0);
   for (std::int64_t y = 0; y < rows.extent(0); ++y) {
     for (std::int64_t x = 0; x < rows.extent(1); ++x) {
-      for (std::size_t i = 0; i < across.size(); ++i) rows(y, x) += across[i] * plane(y, x + static_cast<std::int64_t>(i));
+      for (std::size_t i = 0; i < across.size(); ++i)
+        rows(y, x) += across[i] * plane(y, x + static_cast<std::int64_t>(i));
     }
   }
   Plane result({rows.extent(0) - static_cast<std::int64_t>(down.size()) + 1, rows.extent(1)}, 0.0);
   for (std::int64_t y = 0; y < result.extent(0); ++y) {
     for (std::size_t i = 0; i < down.size(); ++i) {
-      for (std::int64_t x = 0; x < result.extent(1); ++x) result(y, x) += down[i] * rows(y + static_cast<std::int64_t>(i), x);
+      for (std::int64_t x = 0; x < result.extent(1); ++x)
+        result(y, x) += down[i] * rows(y + static_cast<std::int64_t>(i), x);
     }
   }
   return result;

@@ -80,7 +80,8 @@ std::span<const double> MeanBootstrap::counts(int draw) const {
 }
 
 Interval MeanBootstrap::interval(std::span<const double> values) const {
-  return intervals(Array<double>({static_cast<std::int64_t>(values.size()), 1}, {values.begin(), values.end()})).front();
+  return intervals(Array<double>({static_cast<std::int64_t>(values.size()), 1}, {values.begin(), values.end()}))
+      .front();
 }
 
 std::vector<Interval> MeanBootstrap::intervals(const Array<double>& values) const {

@@ -23,7 +23,8 @@ TEST_SUITE("analysis.agreement") {
 
   TEST_CASE("kappa of a textbook example") {
     // 20 yes/yes, 5 yes/no, 10 no/yes, 15 no/no give 0.4.
-    CHECK(*cohen_kappa({.both = 20, .only_first = 5, .only_second = 10, .neither = 15}) == doctest::Approx(0.4).epsilon(1e-14));
+    CHECK(*cohen_kappa({.both = 20, .only_first = 5, .only_second = 10, .neither = 15}) ==
+          doctest::Approx(0.4).epsilon(1e-14));
   }
 
   TEST_CASE("equal verdicts agree fully and opposite ones not at all") {
@@ -61,10 +62,16 @@ TEST_SUITE("analysis.agreement") {
     CHECK(smallest(values, 2) == Flags{0, 1, 0, 0, 1});
     CHECK(smallest(values, 3) == Flags{0, 1, 0, 1, 1});
     CHECK(smallest(values, 5) == Flags{1, 1, 1, 1, 1});
-    testing::check_error(ErrorCode::kUsage, [&] { (void)smallest(values, 6); }, "smallest");
+    testing::check_error(
+        ErrorCode::kUsage, [&] { (void)smallest(values, 6); }, "smallest");
   }
 
   TEST_CASE("sides of different length are refused") {
-    testing::check_error(ErrorCode::kUsage, [] { (void)agreement(Flags{1}, Flags{1, 0}); }, "length");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)agreement(Flags{1}, Flags{1, 0});
+        },
+        "length");
   }
 }

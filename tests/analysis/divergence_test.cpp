@@ -54,7 +54,13 @@ TEST_SUITE("analysis.divergence") {
   TEST_CASE("not a number in is not a number out and empty sides are refused") {
     CHECK(std::isnan(kl_divergence(Logits{0, std::nanf("")}, Logits{0, 0})));
     CHECK(std::isnan(kl_divergence(Logits{0, 0}, Logits{0, std::nanf("")})));
-    testing::check_error(ErrorCode::kUsage, [] { (void)kl_divergence(Logits{}, Logits{}); }, "empty");
-    testing::check_error(ErrorCode::kUsage, [] { (void)kl_divergence(Logits{1}, Logits{1, 2}); }, "length");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)kl_divergence(Logits{}, Logits{}); }, "empty");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)kl_divergence(Logits{1}, Logits{1, 2});
+        },
+        "length");
   }
 }

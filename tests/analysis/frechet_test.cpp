@@ -88,15 +88,26 @@ TEST_SUITE("analysis.frechet") {
   }
 
   TEST_CASE("a point has the distance of its spread") {
-    CHECK(frechet_distance(diagonal({0, 0}, {0, 0}), diagonal({0, 3}, {2, 5})) == doctest::Approx(9 + 7).epsilon(1e-15));
+    CHECK(frechet_distance(diagonal({0, 0}, {0, 0}), diagonal({0, 3}, {2, 5})) ==
+          doctest::Approx(9 + 7).epsilon(1e-15));
   }
 
   TEST_CASE("what cannot be compared is refused") {
-    testing::check_error(ErrorCode::kUsage, [] { (void)gaussian_moments(Array<float>({1, 2})); }, "two feature vectors");
-    testing::check_error(ErrorCode::kUsage, [] { (void)frechet_distance(diagonal({0}, {1}), diagonal({0, 0}, {1, 1})); },
-                         "dimensions differ");
-    testing::check_error(ErrorCode::kUsage, [] {
-      (void)frechet_distance(diagonal({0}, {1}), diagonal({std::numeric_limits<double>::quiet_NaN()}, {1}));
-    }, "not finite");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)gaussian_moments(Array<float>({1, 2}));
+        },
+        "two feature vectors");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)frechet_distance(diagonal({0}, {1}), diagonal({0, 0}, {1, 1}));
+        },
+        "dimensions differ");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] { (void)frechet_distance(diagonal({0}, {1}), diagonal({std::numeric_limits<double>::quiet_NaN()}, {1})); },
+        "not finite");
   }
 }

@@ -15,7 +15,9 @@ using Image = Array<std::uint8_t>;
 
 namespace {
 
-Image grey(std::int64_t height, std::int64_t width, std::uint8_t level) { return Image({height, width, 3}, level); }
+Image grey(std::int64_t height, std::int64_t width, std::uint8_t level) {
+  return Image({height, width, 3}, level);
+}
 
 Image noise(std::int64_t height, std::int64_t width, std::uint64_t seed) {
   std::mt19937_64 generator(seed);
@@ -61,7 +63,8 @@ double ssim_at(const Image& a, const Image& b, std::int64_t top, std::int64_t le
 
 TEST_SUITE("analysis.image_quality") {
   TEST_CASE("psnr of a constant difference") {
-    CHECK(psnr(grey(4, 5, 100), grey(4, 5, 110)) == doctest::Approx(10 * std::log10(255.0 * 255.0 / 100.0)).epsilon(1e-14));
+    CHECK(psnr(grey(4, 5, 100), grey(4, 5, 110)) ==
+          doctest::Approx(10 * std::log10(255.0 * 255.0 / 100.0)).epsilon(1e-14));
     CHECK(psnr(grey(1, 1, 0), grey(1, 1, 255)) == 0.0);
     CHECK(psnr(grey(3, 3, 9), grey(3, 3, 9)) == std::numeric_limits<double>::infinity());
   }
@@ -104,7 +107,8 @@ TEST_SUITE("analysis.image_quality") {
       std::mt19937_64 generator(9);
       Image b = a;
       for (auto& value : b.values()) {
-        value = static_cast<std::uint8_t>(std::clamp(value + static_cast<int>(generator() % (2 * strength + 1)) - strength, 0, 255));
+        value = static_cast<std::uint8_t>(
+            std::clamp(value + static_cast<int>(generator() % (2 * strength + 1)) - strength, 0, 255));
       }
       const double now = ssim(a, b);
       CHECK(now < last);
@@ -121,8 +125,15 @@ TEST_SUITE("analysis.image_quality") {
   }
 
   TEST_CASE("images that do not fit are refused") {
-    testing::check_error(ErrorCode::kUsage, [] { (void)psnr(grey(2, 2, 0), grey(2, 3, 0)); }, "size");
-    testing::check_error(ErrorCode::kUsage, [] { (void)ssim(Image({2, 2}), Image({2, 2})); }, "[height, width, 3]");
-    testing::check_error(ErrorCode::kUsage, [] { (void)ssim(grey(0, 2, 0), grey(0, 2, 0)); }, "[height, width, 3]");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)psnr(grey(2, 2, 0), grey(2, 3, 0)); }, "size");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)ssim(Image({2, 2}), Image({2, 2}));
+        },
+        "[height, width, 3]");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)ssim(grey(0, 2, 0), grey(0, 2, 0)); }, "[height, width, 3]");
   }
 }

@@ -67,7 +67,8 @@ TEST_SUITE("analysis.interval") {
     constexpr std::int64_t kColumns = 200;
     Array<double> table({20, kColumns});
     for (std::int64_t i = 0; i < 20; ++i) {
-      for (std::int64_t c = 0; c < kColumns; ++c) table(i, c) = values[static_cast<std::size_t>(i)] * static_cast<double>(1 + c % 3);
+      for (std::int64_t c = 0; c < kColumns; ++c)
+        table(i, c) = values[static_cast<std::size_t>(i)] * static_cast<double>(1 + c % 3);
     }
     const auto intervals = MeanBootstrap(20).intervals(table);
     for (const std::int64_t c : {0, 63, 64, 199}) {
@@ -123,7 +124,13 @@ TEST_SUITE("analysis.interval") {
   }
 
   TEST_CASE("a table of another height is refused") {
-    testing::check_error(ErrorCode::kUsage, [] { (void)MeanBootstrap(3).intervals(Array<double>({2, 1})); }, "samples");
-    testing::check_error(ErrorCode::kUsage, [] { (void)MeanBootstrap(0); }, "at least one");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)MeanBootstrap(3).intervals(Array<double>({2, 1}));
+        },
+        "samples");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)MeanBootstrap(0); }, "at least one");
   }
 }

@@ -20,12 +20,14 @@ TEST_SUITE("analysis.rank_correlation") {
 
   TEST_CASE("without ties rho is the textbook formula") {
     // 1 - 6 sum d^2 / (n (n^2 - 1)) with d = 1, 1, 1, 1, 0.
-    CHECK(*spearman(Values{1, 2, 3, 4, 5}, Values{2, 1, 4, 3, 5}) == doctest::Approx(1.0 - 6.0 * 4.0 / 120.0).epsilon(1e-15));
+    CHECK(*spearman(Values{1, 2, 3, 4, 5}, Values{2, 1, 4, 3, 5}) ==
+          doctest::Approx(1.0 - 6.0 * 4.0 / 120.0).epsilon(1e-15));
   }
 
   TEST_CASE("with ties rho is the correlation of the ranks") {
     // Ranks 1, 2.5, 2.5, 4 and 1, 2, 3, 4: covariance 4.5, variances 4.5 and 5.
-    CHECK(*spearman(Values{1, 2, 2, 3}, Values{1, 2, 3, 4}) == doctest::Approx(4.5 / std::sqrt(4.5 * 5.0)).epsilon(1e-15));
+    CHECK(*spearman(Values{1, 2, 2, 3}, Values{1, 2, 3, 4}) ==
+          doctest::Approx(4.5 / std::sqrt(4.5 * 5.0)).epsilon(1e-15));
   }
 
   TEST_CASE("rho sees order alone and is symmetric and odd") {
@@ -51,6 +53,11 @@ TEST_SUITE("analysis.rank_correlation") {
     CHECK_FALSE(spearman(Values{1, 1, 1}, Values{1, 2, 3}).has_value());
     CHECK_FALSE(spearman(Values{1}, Values{2}).has_value());
     CHECK_FALSE(spearman(Values{}, Values{}).has_value());
-    testing::check_error(ErrorCode::kUsage, [] { (void)spearman(Values{1}, Values{1, 2}); }, "length");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)spearman(Values{1}, Values{1, 2});
+        },
+        "length");
   }
 }
