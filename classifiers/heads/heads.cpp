@@ -56,8 +56,8 @@ void check_grid(const HeadClassification& found, std::string_view where) {
     const auto head = static_cast<int>(i % static_cast<std::size_t>(found.heads_per_layer));
     const ClassifiedHead& entry = found.heads[i];
     if (entry.layer != layer || entry.head != head) {
-      throw bad_input("{}: heads[{}] is layer {}, head {}; expected layer {}, head {} (every head once, in order)", where,
-                      i, entry.layer, entry.head, layer, head);
+      throw bad_input("{}: heads[{}] is layer {}, head {}; expected layer {}, head {} (every head once, in order)",
+                      where, i, entry.layer, entry.head, layer, head);
     }
   }
   const auto expected = static_cast<std::size_t>(found.layers) * static_cast<std::size_t>(found.heads_per_layer);

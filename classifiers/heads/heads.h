@@ -39,8 +39,8 @@ inline constexpr double kBorderlineConfidence = 0.95;
 
 /// heads.json ("kvscope-heads", version 1; docs/formats/heads.md).
 struct HeadClassification {
-  std::string method;        ///< "variance", "elbow", "diagonal", "semantic-center", "published", ...
-  Json parameters;           ///< of the method, all of them, also defaults
+  std::string method;  ///< "variance", "elbow", "diagonal", "semantic-center", "published", ...
+  Json parameters;     ///< of the method, all of them, also defaults
   int layers = 0;
   int heads_per_layer = 0;
   std::vector<ClassifiedHead> heads;  ///< layers * heads_per_layer, in (layer, head) order

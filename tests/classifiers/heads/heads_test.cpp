@@ -18,10 +18,11 @@ HeadClassification two_layers() {
   found.layers = 2;
   found.heads_per_layer = 2;
   found.made_from = {{"scores", {{"path", "scores.h5"}, {"sha256", "00"}}}};
-  found.heads = {{.layer = 0, .head = 0, .head_class = HeadClass::kContextual, .score = 0.1, .margin = 0.05, .confidence = 1.0},
-                 {.layer = 0, .head = 1, .score = 0.2, .margin = 0.05, .confidence = 0.7, .posterior = 0.25},
-                 {.layer = 1, .head = 0, .score = 0.3, .margin = 0.15, .confidence = 0.5},
-                 {.layer = 1, .head = 1, .score = 0.4, .margin = 0.25}};
+  found.heads = {
+      {.layer = 0, .head = 0, .head_class = HeadClass::kContextual, .score = 0.1, .margin = 0.05, .confidence = 1.0},
+      {.layer = 0, .head = 1, .score = 0.2, .margin = 0.05, .confidence = 0.7, .posterior = 0.25},
+      {.layer = 1, .head = 0, .score = 0.3, .margin = 0.15, .confidence = 0.5},
+      {.layer = 1, .head = 1, .score = 0.4, .margin = 0.25}};
   return found;
 }
 
@@ -66,7 +67,8 @@ TEST_SUITE("classifiers.heads.heads") {
   TEST_CASE("a list of heads alone is enough of a file") {
     const Json json = parse_json(R"({"format": "kvscope-heads", "version": 1, "method": "mine", "unknown": 3,
       "heads": [{"layer": 0, "head": 0, "class": "structural", "score": 1, "margin": 0},
-                {"layer": 0, "head": 1, "class": "contextual", "score": 0, "margin": 0}]})", "foreign.json");
+                {"layer": 0, "head": 1, "class": "contextual", "score": 0, "margin": 0}]})",
+                                 "foreign.json");
     const HeadClassification found = heads_from_json(json, "foreign.json");
     CHECK(found.layers == 1);
     CHECK(found.heads_per_layer == 2);
@@ -79,33 +81,48 @@ TEST_SUITE("classifiers.heads.heads") {
       Json value;
       const char* word;
     };
-    const Case cases[] = {{"/heads/1/class", "sinks", "sinks"},       {"/heads/2/layer", 0, "heads[2]"},
-                          {"/heads/1/head", 0, "heads[1]"},           {"/heads/3/head", -1, "heads[3]"},
-                          {"/heads/0/score", "high", "score"},        {"/heads/0/margin", -0.5, "margin"},
-                          {"/heads/0/confidence", 1.5, "confidence"}, {"/heads/1/posterior", -0.1, "posterior"},
-                          {"/heads", 7, "heads"},                     {"/heads", Json::array(), "heads"},
-                          {"/heads/0", 3, "heads[0]"},                {"/version", 2, "version 2"},
-                          {"/format", "kvscope-plan", "kvscope-plan"}, {"/method", 1, "method"},
+    const Case cases[] = {{"/heads/1/class", "sinks", "sinks"},
+                          {"/heads/2/layer", 0, "heads[2]"},
+                          {"/heads/1/head", 0, "heads[1]"},
+                          {"/heads/3/head", -1, "heads[3]"},
+                          {"/heads/0/score", "high", "score"},
+                          {"/heads/0/margin", -0.5, "margin"},
+                          {"/heads/0/confidence", 1.5, "confidence"},
+                          {"/heads/1/posterior", -0.1, "posterior"},
+                          {"/heads", 7, "heads"},
+                          {"/heads", Json::array(), "heads"},
+                          {"/heads/0", 3, "heads[0]"},
+                          {"/version", 2, "version 2"},
+                          {"/format", "kvscope-plan", "kvscope-plan"},
+                          {"/method", 1, "method"},
                           {"/heads/3/layer", 70000, "heads[3]"}};
     for (const Case& wrong : cases) {
       CAPTURE(wrong.pointer);
       Json json = to_json(two_layers());
       json[Json::json_pointer(wrong.pointer)] = wrong.value;
-      testing::check_error(ErrorCode::kBadInput, [&] { (void)heads_from_json(json, "heads.json"); }, "heads.json", wrong.word);
+      testing::check_error(
+          ErrorCode::kBadInput, [&] { (void)heads_from_json(json, "heads.json"); }, "heads.json", wrong.word);
     }
   }
 
   TEST_CASE("a missing head is not filled in") {
     Json json = to_json(two_layers());
     json["heads"].erase(3);
-    testing::check_error(ErrorCode::kBadInput, [&] { (void)heads_from_json(json, "heads.json"); }, "3 heads", "= 4");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { (void)heads_from_json(json, "heads.json"); }, "3 heads", "= 4");
   }
 
   TEST_CASE("a list that does not fit its model is refused") {
     HeadClassification found = two_layers();
-    found.model = ModelInfo{.family = "var", .fingerprint = "f", .layers = 3, .heads = 2, .kv_heads = 2, .head_dim = 8,
+    found.model = ModelInfo{.family = "var",
+                            .fingerprint = "f",
+                            .layers = 3,
+                            .heads = 2,
+                            .kv_heads = 2,
+                            .head_dim = 8,
                             .branches = {"conditional"}};
-    testing::check_error(ErrorCode::kBadInput, [&] { (void)heads_from_json(to_json(found), "heads.json"); }, "3 layers");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { (void)heads_from_json(to_json(found), "heads.json"); }, "3 layers");
   }
 
   TEST_CASE("the published maps have the published number of contextual heads") {
