@@ -1,5 +1,7 @@
 #pragma once
 
+#include "collectors/compute/attention_strip.h"
+#include "collectors/compute/packed_head.h"
 #include "collectors/geometry/step_table.h"
 
 #include <cstdint>
@@ -39,5 +41,28 @@ struct KeyValueStatistics {
 /// @param map  [N_k, T_k] row-major, rows sum to 1
 /// Cost: O(N_k T_k).
 [[nodiscard]] HeadStatistics statistics_of_map(std::span<const float> map, const StepTable& steps, int step);
+
+/// One head of one row at one step, as the model computed it.
+struct HeadAttention {
+  const PackedHead* head = nullptr;  ///< all T_k keys and values of its key/value head
+  QueryBlock block;                  ///< all N_k queries
+  const float* output = nullptr;     ///< [N_k, head_dim] without gaps: the model's output; null: fidelity is 0
+};
+
+/// All of HeadStatistics in one pass, in which no more of the map exists than a strip of at most
+/// statistics_strip_rows() queries. Agrees with statistics_of_map() of the exact map to 1e-5, relative
+/// to the statistic (column_variance: relative to square_sum, from which it is subtracted).
+///
+/// fidelity = ||softmax(scale q K^T) V - output|| / ||output||, Frobenius norms over [N_k, head_dim].
+/// Depends on this head alone; thread safe, each thread keeps its own working space.
+/// Cost: that of attention, 4 N_k T_k head_dim FLOP, and some 20 operations per weight.
+[[nodiscard]] HeadStatistics head_statistics(const HeadAttention& attention, const StepTable& steps, int step);
+
+/// Queries in a strip against `n_key` keys: as many as keep it in the second-level cache, at least 6.
+[[nodiscard]] std::int64_t statistics_strip_rows(std::int64_t n_key);
+
+/// Norms of all values, ranges of the last `own_tokens` keys and values: those of the step itself.
+[[nodiscard]] KeyValueStatistics key_value_statistics(const KeyValueSegment& tokens, std::int64_t own_tokens,
+                                                      std::int64_t head_dim);
 
 }  // namespace kvscope

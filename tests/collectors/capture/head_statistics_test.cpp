@@ -1,0 +1,210 @@
+#include "collectors/capture/head_statistics.h"
+
+#include "collectors/base/parallel.h"
+#include "collectors/capture/capture_layout.h"
+#include "collectors/compute/attention_reference.h"
+#include "collectors/compute/simd_level.h"
+#include "support/attention_data.h"
+#include "support/errors.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numeric>
+
+using namespace kvscope;
+
+namespace {
+
+/// One head with normally distributed queries, keys and values.
+struct Head {
+  Head(const StepTable& table, int at_step, std::int64_t channels, float sharpness, ElementType type = ElementType::kFloat32)
+      : steps(table),
+        step(at_step),
+        head_dim(channels),
+        data(table.n_key(at_step), channels, type, 7),
+        queries(testing::normal_values(table.n_query(at_step) * channels, 8, sharpness)) {
+    const KeyValueSegment segment = data.segment();
+    packed.pack(std::span(&segment, 1), head_dim);
+    expected = attention_reference(queries, data.keys, data.values, head_dim, kScale);
+  }
+
+  HeadStatistics streamed(const float* output = nullptr) const {
+    const HeadAttention attention{
+        .head = &packed,
+        .block = {.queries = queries.data(), .stride = head_dim, .n_query = steps.n_query(step), .scale = kScale},
+        .output = output};
+    return head_statistics(attention, steps, step);
+  }
+
+  HeadStatistics reference() const {
+    const std::vector<float> map(expected.probabilities.begin(), expected.probabilities.end());
+    return statistics_of_map(map, steps, step);
+  }
+
+  static constexpr float kScale = 0.25F;
+  StepTable steps;
+  int step;
+  std::int64_t head_dim;
+  testing::HeadData data;
+  std::vector<float> queries;
+  PackedHead packed;
+  AttentionReference expected;
+};
+
+/// Largest |found - expected| relative to the largest |expected|.
+double relative_error(std::span<const double> found, std::span<const double> expected) {
+  REQUIRE(found.size() == expected.size());
+  double error = 0;
+  double scale = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    error = std::max(error, std::abs(found[i] - expected[i]));
+    scale = std::max(scale, std::abs(expected[i]));
+  }
+  return scale == 0 ? error : error / scale;
+}
+
+constexpr double kTolerance = 1e-5;
+
+void compare(const HeadStatistics& found, const HeadStatistics& expected) {
+  CHECK(found.entropy == doctest::Approx(expected.entropy).epsilon(kTolerance));
+  CHECK(found.square_sum == doctest::Approx(expected.square_sum).epsilon(kTolerance));
+  CHECK(std::abs(found.column_variance - expected.column_variance) <= kTolerance * expected.square_sum);
+  CHECK(relative_error(found.source_mass, expected.source_mass) < kTolerance);
+  CHECK(relative_error(found.source_square_sum, expected.source_square_sum) < kTolerance);
+  CHECK(relative_error(found.band_mass, expected.band_mass) < kTolerance);
+  CHECK(relative_error(found.column_mean, expected.column_mean) < kTolerance);
+  CHECK(relative_error(found.column_second_moment, expected.column_second_moment) < kTolerance);
+  CHECK(relative_error(found.displacement, expected.displacement) < kTolerance);
+  CHECK(relative_error(found.thumbnail, expected.thumbnail) < kTolerance);
+}
+
+StepTable var_scales() { return StepTable::square(std::vector<int>{1, 2, 3, 4, 5, 6, 8, 10, 13, 16}); }
+
+/// Schedules that are not square, with text, with chosen visibility, with frames, and wider than the histogram's reach.
+std::vector<StepTable> schedules() {
+  return {var_scales(), StepTable({{.kind = StepKind::kText, .w = 7}, {.h = 1, .w = 1}, {.h = 3, .w = 5}, {.h = 6, .w = 11}}),
+          StepTable({{.h = 2, .w = 2}, {.kind = StepKind::kText, .w = 9}}),
+          StepTable({{.h = 2, .w = 3}, {.h = 3, .w = 3}, {.h = 5, .w = 4}}, {1, 0, 0, 0, 1, 0, 1, 0, 1}),
+          StepTable({{.t = 1, .h = 2, .w = 2}, {.t = 3, .h = 4, .w = 5}}), StepTable({{.h = 3, .w = 40}, {.h = 40, .w = 3}}),
+          StepTable({{.kind = StepKind::kOther, .h = 5, .w = 13}, {.h = 1, .w = 64}})};
+}
+
+}  // namespace
+
+TEST_SUITE("collectors.capture.head_statistics") {
+  TEST_CASE("the streaming pass agrees with the plain reference for every schedule") {
+    for (const StepTable& steps : schedules()) {
+      for (int step = 0; step < steps.size(); ++step) {
+        CAPTURE(describe(steps));
+        CAPTURE(step);
+        const Head head(steps, step, 32, 1.0F);
+        compare(head.streamed(), head.reference());
+      }
+    }
+  }
+
+  TEST_CASE("it agrees for sharp and for flat attention and on every instruction set") {
+    const testing::SimdLevelGuard guard;
+    for (const std::string& level : simd_levels()) {
+      force_simd_level(level);
+      for (const float sharpness : {0.0F, 0.1F, 3.0F, 30.0F}) {
+        CAPTURE(level);
+        CAPTURE(sharpness);
+        const Head head(var_scales(), 8, 64, sharpness);
+        compare(head.streamed(), head.reference());
+      }
+    }
+  }
+
+  TEST_CASE("queries of zero give the uniform map's closed forms") {
+    const Head head(var_scales(), 9, 64, 0.0F);
+    const HeadStatistics s = head.streamed();
+    CHECK(s.entropy == doctest::Approx(std::log(680.0)).epsilon(1e-6));
+    CHECK(s.square_sum == doctest::Approx(1.0 / 680).epsilon(1e-6));
+    CHECK(s.column_variance < 1e-9);
+    CHECK(s.source_mass[9] == doctest::Approx(256.0 / 680).epsilon(1e-6));
+  }
+
+  TEST_CASE("keys that single out their own query give the identity map's closed forms") {
+    const StepTable steps = StepTable::square(std::vector<int>{8});
+    testing::HeadData data(64, 64, ElementType::kFloat32, 1);
+    std::vector<float> identity(64 * 64, 0.0F);
+    for (std::size_t i = 0; i < 64; ++i) identity[i * 65] = 100.0F;
+    const KeyValueSegment segment{.keys = identity.data(), .values = data.values.data(), .key_stride = 64, .value_stride = 64, .n_token = 64};
+    PackedHead packed;
+    packed.pack(std::span(&segment, 1), 64);
+    const HeadAttention attention{.head = &packed, .block = {.queries = identity.data(), .stride = 64, .n_query = 64}, .output = data.values.data()};
+    const HeadStatistics s = head_statistics(attention, steps, 0);
+    CHECK(s.entropy == 0.0);
+    CHECK(s.square_sum == 1.0);
+    CHECK(s.column_variance == doctest::Approx(1.0 - 1.0 / 64));
+    CHECK(s.band_mass[0] == 1.0);
+    CHECK(s.fidelity == 0.0);  // the output is the values themselves
+  }
+
+  TEST_CASE("fidelity is the relative error of the model's output") {
+    const Head head(var_scales(), 6, 32, 1.0F);
+    std::vector<float> output(head.expected.output.begin(), head.expected.output.end());
+    CHECK(head.streamed(output.data()).fidelity < 1e-6);
+    for (float& value : output) value *= 1.25F;
+    CHECK(head.streamed(output.data()).fidelity == doctest::Approx(0.2).epsilon(1e-5));
+    CHECK(head.streamed(nullptr).fidelity == 0.0);
+  }
+
+  TEST_CASE("the mean output is the mean over queries") {
+    const Head head(var_scales(), 6, 32, 1.0F);
+    std::vector<double> expected(32, 0.0);
+    for (std::size_t i = 0; i < head.expected.output.size(); ++i) expected[i % 32] += head.expected.output[i] / 64.0;
+    CHECK(relative_error(head.streamed().output_mean, expected) < kTolerance);
+  }
+
+  TEST_CASE("half precision keys and values are read as they are") {
+    for (const ElementType type : {ElementType::kBFloat16, ElementType::kFloat16}) {
+      const Head head(var_scales(), 7, 64, 1.0F, type);
+      compare(head.streamed(), head.reference());
+    }
+  }
+
+  TEST_CASE("a head's bits depend on nothing but the head") {
+    const Head head(var_scales(), 9, 64, 1.0F);
+    const HeadStatistics alone = head.streamed();
+    std::vector<HeadStatistics> together(8);
+    parallel_for(8, [&](std::int64_t i) {
+      if (i % 2 == 1) (void)Head(var_scales(), 5, 32, 2.0F).streamed();
+      together[static_cast<std::size_t>(i)] = head.streamed();
+    });
+    for (const HeadStatistics& s : together) {
+      CHECK(s.column_mean == alone.column_mean);
+      CHECK(s.column_variance == alone.column_variance);
+      CHECK(s.displacement == alone.displacement);
+      CHECK(s.entropy == alone.entropy);
+    }
+  }
+
+  TEST_CASE("a strip stays small however many keys there are") {
+    for (const std::int64_t n_key : {1, 63, 64, 65, 680, 10521, 60000}) {
+      const std::int64_t rows = statistics_strip_rows(n_key);
+      CHECK(rows >= 6);
+      CHECK(rows <= kAttendQueries);
+      if (rows > 6) CHECK(rows * strip_stride(n_key) <= 96 * 1024);
+    }
+  }
+
+  TEST_CASE("key and value statistics are norms and ranges of the step's own tokens") {
+    const std::vector<float> keys = {9, 9, 1, -2, 3, 4};
+    const std::vector<float> values = {3, 4, 0, 1, -1, 0};
+    const KeyValueSegment segment{.keys = keys.data(), .values = values.data(), .key_stride = 2, .value_stride = 2, .n_token = 3};
+    const auto s = key_value_statistics(segment, 2, 2);
+    CHECK(s.value_norm == std::vector<double>{5, 1, 1});
+    CHECK(s.key_range == std::vector<double>{1, -2, 3, 4, 2, 1});
+    CHECK(s.value_range == std::vector<double>{-1, 0, 0, 1, -0.5, 0.5});
+    testing::check_error(ErrorCode::kUsage, [&] { (void)key_value_statistics(segment, 4, 2); }, "tokens");
+  }
+
+  TEST_CASE("keys of another step are refused") {
+    const Head head(var_scales(), 5, 32, 1.0F);
+    const HeadAttention attention{.head = &head.packed, .block = {.queries = head.queries.data(), .stride = 32, .n_query = 64}};
+    testing::check_error(ErrorCode::kUsage, [&] { (void)head_statistics(attention, head.steps, 6); }, "keys");
+  }
+}
