@@ -101,18 +101,11 @@ void check_heads(const HeadClassification& heads, const ModelInfo& model) {
   }
 }
 
-HeadClass class_of(const HeadClassification& heads, const ModelInfo& model, const HeadBudget& budget) {
-  const int sharing = model.heads / model.kv_heads;
-  for (int head = budget.head * sharing; head < (budget.head + 1) * sharing; ++head) {
-    if (heads.at(budget.layer, head).head_class == HeadClass::kStructural) return HeadClass::kStructural;
-  }
-  return HeadClass::kContextual;
-}
-
 void give_classes(Plan& plan, const PlanInputs& inputs) {
   if (!inputs.heads) throw usage_error("method {} needs the classes of the heads (--heads heads.json)", plan.method);
   check_heads(*inputs.heads, inputs.model);
-  for (HeadBudget& budget : plan.heads) budget.head_class = class_of(*inputs.heads, inputs.model, budget);
+  for (HeadBudget& budget : plan.heads)
+    budget.head_class = shared_head_class(*inputs.heads, inputs.model, budget.layer, budget.head);
 }
 
 bool is_contextual(const HeadBudget& budget) {
@@ -276,6 +269,14 @@ Plan plan_within_bytes(const PlanRequest& request, const PlanInputs& inputs) {
 }
 
 }  // namespace
+
+HeadClass shared_head_class(const HeadClassification& heads, const ModelInfo& model, int layer, int kv_head) {
+  const int sharing = model.heads / model.kv_heads;
+  for (int head = kv_head * sharing; head < (kv_head + 1) * sharing; ++head) {
+    if (heads.at(layer, head).head_class == HeadClass::kStructural) return HeadClass::kStructural;
+  }
+  return HeadClass::kContextual;
+}
 
 Plan make_plan(const PlanRequest& request, const PlanInputs& inputs) {
   check_request(request);

@@ -18,6 +18,12 @@ struct PlanInputs {
   Json made_from;                                   ///< goes into the plan as it is
 };
 
+/// The class of a key/value head: structural if one of the query heads that share it is, since that one needs
+/// the larger budget.
+/// @param heads  of the geometry of `model`
+[[nodiscard]] HeadClass shared_head_class(const HeadClassification& heads, const ModelInfo& model, int layer,
+                                          int kv_head);
+
 /// Makes the plan that a request asks for:
 ///
 /// - full: everything, as published, the last step stays in the cache;
@@ -28,7 +34,7 @@ struct PlanInputs {
 ///       B_c^(p,l,k) = B_c gbar_l^(p,k)^tau / [ (1/LH) sum_{l,p} |H_p^l| gbar_l^(p,k)^tau ],
 ///   where gbar_l^(p,k) is the mean of gamma^(k) over the heads of class p in layer l.
 ///
-/// With grouped heads a key/value head is structural if one of its query heads is.
+/// Classes are those of shared_head_class().
 /// @throws Error  kUsage if the request is impossible or an input is missing; kBadInput if the heads are
 ///                not those of the model.
 [[nodiscard]] Plan make_plan(const PlanRequest& request, const PlanInputs& inputs);
