@@ -1,0 +1,92 @@
+#pragma once
+
+#include "classifiers/plan/plan.h"
+#include "collectors/base/array.h"
+#include "collectors/models/engine.h"
+#include "collectors/models/full_kv_cache.h"
+#include "kernels/cache/compressed_kv_cache.h"
+#include "kernels/replay/cache_ledger.h"
+#include "kernels/replay/output_probe.h"
+#include "kernels/replay/replay_images.h"
+#include "kernels/replay/replay_measurements.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace kvscope {
+
+/// Both comparisons' figures of all samples, and what the run cost; filled batch by batch.
+struct ReplayRecord {
+  std::optional<ModeMeasurements> free_running;
+  std::optional<ModeMeasurements> teacher_forced;
+  ReplaySeconds seconds;
+  ReplayCacheBytes cache;  ///< measured fields only, of the largest batch
+};
+
+/// The compressed run of one batch in one mode.
+class CompressedRun {
+ public:
+  CompressedRun(const Engine& engine, const Plan& plan, const GenerationRequest& request,
+                const OutputRecorder& reference);
+
+  /// Runs a step; its tokens are replaced by `forced_tokens` where given. Checks the ledger.
+  [[nodiscard]] StepOutcome advance(const std::optional<at::Tensor>& forced_tokens);
+
+  [[nodiscard]] const OutputComparison& comparison() const noexcept { return comparison_; }
+  [[nodiscard]] const CompressedKvCache& cache() const noexcept { return cache_; }
+  [[nodiscard]] GenerationSession& session() noexcept { return *session_; }
+  /// Of the latest step, without what the comparison took.
+  [[nodiscard]] double step_seconds() const noexcept { return step_seconds_; }
+  [[nodiscard]] std::int64_t peak_bytes() const noexcept { return peak_bytes_; }
+
+ private:
+  CacheLedger ledger_;
+  CompressedKvCache cache_;
+  OutputComparison comparison_;
+  std::unique_ptr<GenerationSession> session_;
+  double step_seconds_ = 0.0;
+  std::int64_t peak_bytes_ = 0;
+};
+
+/// A full run of one batch and its compressed ones, advanced step by step side by side.
+class Lockstep {
+ public:
+  /// @param request       of this batch
+  /// @param first_sample  its place among all samples of the record
+  Lockstep(const Engine& engine, const Plan& plan, const GenerationRequest& request, std::int64_t first_sample,
+           ReplayRecord& record);
+
+  [[nodiscard]] bool done() const { return full_session_->done(); }
+  /// One step of every run, compared and written to the record.
+  void advance();
+  /// After the last step: ledger, bytes and phases go to the record.
+  void finish();
+
+  /// [batch, height, width, 3]; the compressed images are those of the free-running mode, which must be on.
+  [[nodiscard]] Array<std::uint8_t> full_images();
+  [[nodiscard]] Array<std::uint8_t> compressed_images();
+  /// What the conditional row of the first sample attended to in the step just done, for every n-th head.
+  void append_kept_positions(std::int64_t head_stride, std::vector<KeptPositions>& kept) const;
+
+ private:
+  void compare(CompressedRun& run, const StepOutcome& full, const StepOutcome& compressed,
+               ModeMeasurements& measured) const;
+  [[nodiscard]] CompressedRun& timed_run() { return free_running_ ? *free_running_ : *teacher_forced_; }
+  [[nodiscard]] Array<std::uint8_t> decoded(GenerationSession& session);
+
+  const Engine& engine_;
+  std::int64_t first_sample_;
+  std::int64_t samples_;
+  ReplayRecord& record_;
+  FullKvCache full_cache_;
+  OutputRecorder full_recorder_;
+  std::unique_ptr<GenerationSession> full_session_;
+  std::optional<CompressedRun> free_running_;
+  std::optional<CompressedRun> teacher_forced_;
+  std::int64_t full_peak_bytes_ = 0;
+  int step_ = 0;
+};
+
+}  // namespace kvscope
