@@ -3,6 +3,7 @@
 #include "collectors/base/file.h"
 #include "kernels/replay/replay_sample.h"
 #include "support/errors.h"
+#include "support/json_schema.h"
 #include "support/paths.h"
 
 #include <doctest/doctest.h>
@@ -94,6 +95,38 @@ TEST_SUITE("kernels.replay.replay_result") {
     json["novelty"] = 1;
     json["cache"]["novelty"] = 2;
     CHECK(to_json(replay_from_json(json, "r.json")) == to_json(testing::sample_replay()));
+  }
+
+  TEST_CASE("results follow the published schema") {
+    constexpr std::string_view schema = "kernels/replay/replay.schema.json";
+    ReplayResult result = testing::sample_replay();
+    CHECK(testing::schema_complaints(schema, to_json(result)) == "");
+    result.free_running->psnr = {kInfinity, kInfinity, kInfinity};
+    result.free_running->evaluator.reset();
+    result.requirements.clear();
+    result.images.clear();
+    CHECK(testing::schema_complaints(schema, to_json(result)) == "");
+    result.free_running.reset();
+    CHECK(testing::schema_complaints(schema, to_json(result)) == "");
+    result.teacher_forced.reset();
+    CHECK(testing::schema_complaints(schema, to_json(result)) != "");
+  }
+
+  TEST_CASE("the schema refuses what is no result") {
+    constexpr std::string_view schema = "kernels/replay/replay.schema.json";
+    const Json whole = to_json(testing::sample_replay());
+    for (const char* field : {"format", "version", "cache", "seconds", "samples", "model", "steps", "made_from"}) {
+      CAPTURE(field);
+      Json json = whole;
+      json.erase(field);
+      CHECK(testing::schema_complaints(schema, json) != "");
+    }
+    Json json = whole;
+    json["free_running"]["steps"][1]["output_error"][0][0].erase("low");
+    CHECK(testing::schema_complaints(schema, json).find("free_running/steps/1/output_error/0/0") != std::string::npos);
+    json = whole;
+    json["version"] = 2;
+    CHECK(testing::schema_complaints(schema, json).find("version") != std::string::npos);
   }
 
   TEST_CASE("a damaged result is refused with the field by name") {
