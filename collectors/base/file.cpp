@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 namespace kvscope {
 namespace {
@@ -32,17 +33,6 @@ class Descriptor {
  private:
   int value_;
 };
-
-void write_all(int descriptor, std::string_view bytes, const fs::path& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      throw environment_error("{}: cannot write: {}", path.string(), system_message());
-    }
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
 
 }  // namespace
 
@@ -71,23 +61,48 @@ std::string read_text_file(const fs::path& path) {
 
 fs::path partial_path(const fs::path& path) { return path.string() + ".partial"; }
 
-void write_file(const fs::path& path, std::string_view bytes) {
-  std::error_code failure;
-  if (path.has_parent_path()) fs::create_directories(path.parent_path(), failure);
-  const fs::path partial = partial_path(path);
-  try {
-    const Descriptor file(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    if (file.get() < 0) throw environment_error("{}: cannot create: {}", path.string(), system_message());
-    write_all(file.get(), bytes, path);
-    if (::fsync(file.get()) != 0 && errno != EINVAL) {
-      throw environment_error("{}: cannot flush: {}", path.string(), system_message());
+FileWriter::FileWriter(const fs::path& path) : path_(path) {
+  std::error_code ignored;
+  if (path.has_parent_path()) fs::create_directories(path.parent_path(), ignored);
+  descriptor_ = ::open(partial_path(path).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) throw environment_error("{}: cannot create: {}", path.string(), system_message());
+}
+
+FileWriter::~FileWriter() {
+  if (descriptor_ < 0) return;
+  close();
+  std::error_code ignored;
+  fs::remove(partial_path(path_), ignored);
+}
+
+void FileWriter::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      throw environment_error("{}: cannot write: {}", path_.string(), system_message());
     }
-  } catch (const Error&) {
-    fs::remove(partial, failure);
-    throw;
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
-  fs::rename(partial, path, failure);
-  if (failure) throw environment_error("{}: cannot rename: {}", path.string(), failure.message());
+}
+
+void FileWriter::commit() {
+  // Devices and pipes cannot be flushed and say so.
+  if (::fsync(descriptor_) != 0 && errno != EINVAL) {
+    throw environment_error("{}: cannot flush: {}", path_.string(), system_message());
+  }
+  std::error_code failure;
+  fs::rename(partial_path(path_), path_, failure);
+  if (failure) throw environment_error("{}: cannot rename: {}", path_.string(), failure.message());
+  close();
+}
+
+void FileWriter::close() noexcept { ::close(std::exchange(descriptor_, -1)); }
+
+void write_file(const fs::path& path, std::string_view bytes) {
+  FileWriter writer(path);
+  writer.write(bytes);
+  writer.commit();
 }
 
 }  // namespace kvscope

@@ -31,6 +31,29 @@ class MappedFile {
 /// @throws Error  kBadInput if it cannot be read.
 [[nodiscard]] std::string read_text_file(const std::filesystem::path& path);
 
+/// Writes a file piece by piece under the name of partial_path(path); commit() gives it its name. Without a
+/// commit nothing is left behind and an older file of that name stays. Parent folders are made.
+class FileWriter {
+ public:
+  /// @throws Error  kEnvironment if the file cannot be made.
+  explicit FileWriter(const std::filesystem::path& path);
+  ~FileWriter();
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+
+  /// @throws Error  kEnvironment, e.g. if the disk is full.
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+  /// Hands everything to the disk and renames the file; nothing can be written afterwards.
+  void commit();
+
+ private:
+  void close() noexcept;
+
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
 /// Writes `bytes` to `path` in one stroke: to `path`.partial first, then renamed, so that a reader
 /// sees the old file or the new one, never half of one. Parent folders are made.
 /// @throws Error  kEnvironment if the disk is full or the folder cannot be written.

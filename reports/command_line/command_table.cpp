@@ -8,6 +8,7 @@ std::span<const Command> commands() {
   static const std::vector<Command> table = {
       // clang-format off: one line per command, in the order in which data flows
       {"devices", "list this machine's threads, memory and GPUs", run_devices},
+      {"convert", "write a checkpoint's tensors as safetensors", run_convert},
       {"plan", "decide how many tokens every head keeps; show, check and compare plans", run_plan},
       // clang-format on
   };

@@ -19,6 +19,28 @@ TEST_SUITE("collectors.base.file") {
     CHECK_FALSE(std::filesystem::exists(partial_path(path)));
   }
 
+  TEST_CASE("a writer that is not committed leaves the old file and nothing else") {
+    const testing::TemporaryFolder folder;
+    write_file(folder / "kept", "old");
+    {
+      FileWriter writer(folder / "kept");
+      writer.write("half of the");
+    }
+    CHECK(read_text_file(folder / "kept") == "old");
+    CHECK_FALSE(std::filesystem::exists(partial_path(folder / "kept")));
+    FileWriter writer(folder / "kept");
+    writer.write("piece ");
+    writer.write("by piece");
+    writer.commit();
+    CHECK(read_text_file(folder / "kept") == "piece by piece");
+  }
+
+  TEST_CASE("a folder that cannot be written is an environment error") {
+    const testing::TemporaryFolder folder;
+    write_file(folder / "file", "");
+    testing::check_error(ErrorCode::kEnvironment, [&] { FileWriter(folder / "file/below"); }, "file/below", "cannot create");
+  }
+
   TEST_CASE("an empty file is mapped as no bytes") {
     const testing::TemporaryFolder folder;
     write_file(folder / "empty", "");
