@@ -1,0 +1,251 @@
+#include "collectors/models/var_session.h"
+
+#include "collectors/base/parallel.h"
+#include "collectors/models/engine_factory.h"
+#include "collectors/models/golden.h"
+#include "support/aten.h"
+#include "support/errors.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+using namespace kvscope;
+using namespace kvscope::testing;
+
+namespace {
+
+/// Everything that a run of samples produces, samples in order.
+struct Run {
+  std::vector<at::Tensor> logits;  ///< per step, [samples, N_k, V]
+  std::vector<at::Tensor> tokens;
+  at::Tensor images;
+};
+
+GenerationRequest request_for(std::int64_t first, std::int64_t count, std::int64_t classes) {
+  GenerationRequest request{.seed = 7, .guidance = 2.0, .top_k = 100, .top_p = 0.95};
+  for (std::int64_t sample = first; sample < first + count; ++sample) {
+    request.labels.push_back(3 * sample % classes);
+    request.sample_ids.push_back(sample);
+  }
+  return request;
+}
+
+Run run_session(GenerationSession& session, std::int64_t rows, const std::vector<at::Tensor>& forced = {}) {
+  FullKvCache cache;
+  cache.begin(rows);
+  Run run;
+  while (!session.done()) {
+    const std::size_t step = run.tokens.size();
+    StepOutcome outcome = session.advance(cache, forced.empty() ? std::nullopt : std::optional(forced[step]));
+    run.logits.push_back(outcome.logits);
+    run.tokens.push_back(outcome.tokens);
+  }
+  run.images = session.images();
+  return run;
+}
+
+/// Samples 0 .. samples - 1 in batches of `batch`, the last one smaller.
+Run run_in_batches(const Engine& engine, std::int64_t samples, std::int64_t batch) {
+  std::vector<Run> parts;
+  for (std::int64_t first = 0; first < samples; first += batch) {
+    const std::int64_t count = std::min(batch, samples - first);
+    parts.push_back(run_session(*engine.start(request_for(first, count, engine.classes())), 2 * count));
+  }
+  Run whole;
+  const auto join = [&](auto&& member) {
+    std::vector<at::Tensor> list;
+    for (const Run& part : parts) list.push_back(member(part));
+    return at::cat(list);
+  };
+  for (std::size_t step = 0; step < parts[0].tokens.size(); ++step) {
+    whole.logits.push_back(join([&](const Run& part) { return part.logits[step]; }));
+    whole.tokens.push_back(join([&](const Run& part) { return part.tokens[step]; }));
+  }
+  whole.images = join([](const Run& part) { return part.images; });
+  return whole;
+}
+
+void check_same_bits(const Run& a, const Run& b) {
+  for (std::size_t step = 0; step < a.tokens.size(); ++step) {
+    CAPTURE(step);
+    CHECK(same_bits(a.logits[step], b.logits[step]));
+    CHECK(same_bits(a.tokens[step], b.tokens[step]));
+  }
+  CHECK(same_bits(a.images, b.images));
+}
+
+double agreement(const Run& a, const Run& b) {
+  double equal = 0;
+  double all = 0;
+  for (std::size_t step = 0; step < a.tokens.size(); ++step) {
+    equal += a.tokens[step].eq(b.tokens[step]).sum().item<double>();
+    all += static_cast<double>(a.tokens[step].numel());
+  }
+  return equal / all;
+}
+
+}  // namespace
+
+TEST_SUITE("collectors.models.var_session") {
+  TEST_CASE("bits depend neither on the batch nor on the number of threads in either type") {
+    for (const ElementType type : {ElementType::kFloat32, ElementType::kBFloat16}) {
+      CAPTURE(element_name(type));
+      const auto engine = load(golden_set("sample_model"), type);
+      set_thread_count(1);
+      const Run reference = run_in_batches(*engine, 8, 8);
+      for (const int threads : {1, 2}) {
+        set_thread_count(threads);
+        for (const std::int64_t batch : {1, 3, 8}) {
+          CAPTURE(threads);
+          CAPTURE(batch);
+          check_same_bits(reference, run_in_batches(*engine, 8, batch));
+        }
+      }
+      set_thread_count(0);
+    }
+  }
+
+  TEST_CASE("replaying the drawn tokens by force gives the same logits and images") {
+    const auto engine = load(golden_set("sample_model"));
+    const GenerationRequest request = request_for(0, 3, engine->classes());
+    const Run free = run_session(*engine->start(request), 6);
+    check_same_bits(free, run_session(*engine->start(request), 6, free.tokens));
+  }
+
+  TEST_CASE("forced tokens go on to later steps while the outcome still holds what was drawn") {
+    const auto engine = load(golden_set("sample_model"));
+    const GenerationRequest request = request_for(0, 1, engine->classes());
+    const Run free = run_session(*engine->start(request), 2);
+    std::vector<at::Tensor> other = free.tokens;
+    other[1] = (other[1] + 1) % engine->vocabulary();
+    const Run forced = run_session(*engine->start(request), 2, other);
+    CHECK(same_bits(forced.tokens[1], free.tokens[1]));
+    CHECK(same_bits(forced.logits[1], free.logits[1]));
+    CHECK_FALSE(same_bits(forced.logits[2], free.logits[2]));
+  }
+
+  TEST_CASE("two sessions interleaved step by step do not touch each other") {
+    const auto engine = load(golden_set("sample_model"));
+    const Run alone = run_session(*engine->start(request_for(0, 2, engine->classes())), 4);
+    const auto first = engine->start(request_for(0, 2, engine->classes()));
+    const auto second = engine->start(request_for(5, 1, engine->classes()));
+    FullKvCache first_cache;
+    FullKvCache second_cache;
+    first_cache.begin(4);
+    second_cache.begin(2);
+    for (std::size_t step = 0; !first->done(); ++step) {
+      (void)second->advance(second_cache);
+      CHECK(same_bits(first->advance(first_cache).logits, alone.logits[step]));
+    }
+    CHECK(second->done());
+  }
+
+  TEST_CASE("without guidance the logits are those of the conditional branch alone") {
+    // Sample 1 differs from sample 0 in nothing but its number, so with equal tokens its logits are equal.
+    const auto engine = load(golden_set("sample_model"));
+    GenerationRequest request{.labels = {4, 4}, .sample_ids = {0, 1}, .guidance = 0.0, .top_k = 1};
+    const Run run = run_session(*engine->start(request), 4);
+    for (const at::Tensor& logits : run.logits) CHECK(same_bits(logits[0], logits[1]));
+    request.guidance = 3.0;
+    const Run guided = run_session(*engine->start(request), 4, run.tokens);
+    CHECK(same_bits(run.logits[0], guided.logits[0]));  // guidance begins with 0 at the first scale
+    CHECK_FALSE(same_bits(run.logits[1], guided.logits[1]));
+  }
+
+  TEST_CASE("bfloat16 stays close to float32 when both are fed the same tokens") {
+    const GoldenSet set = golden_set("sample_model");
+    const auto exact = load(set);
+    const auto rounded = load(set, ElementType::kBFloat16);
+    CHECK(rounded->model().key_type == ElementType::kBFloat16);
+    GenerationRequest request = request_for(0, 4, exact->classes());
+    request.top_k = 1;
+    const Run reference = run_session(*exact->start(request), 8);
+    const Run run = run_session(*rounded->start(request), 8, reference.tokens);
+    double error = 0;
+    double size = 0;
+    for (std::size_t step = 0; step < run.logits.size(); ++step) {
+      CHECK((run.logits[step].scalar_type() == at::kFloat));
+      error += (run.logits[step] - reference.logits[step]).square().sum().item<double>();
+      size += reference.logits[step].square().sum().item<double>();
+    }
+    const double relative = std::sqrt(error / size);
+    const double equal = agreement(run, reference);
+    MESSAGE("relative error of bfloat16 logits " << relative << ", equal greedy tokens " << equal);
+    // bfloat16 keeps 8 bits: 2^-9 per rounding, of which some dozens add up along six blocks.
+    CHECK(relative > 1e-5);
+    CHECK(relative < 0.02);
+    CHECK(equal > 0.9);
+  }
+
+  TEST_CASE("the fingerprint tells models apart and is the same for every type of computation") {
+    const auto basic = load(golden_set("var_basic"));
+    CHECK(basic->model().fingerprint == load(golden_set("var_basic"), ElementType::kBFloat16)->model().fingerprint);
+    CHECK(basic->model().fingerprint != load(golden_set("var_ten_scales"))->model().fingerprint);
+  }
+
+  TEST_CASE("the model's facts are those of its weights") {
+    const auto engine = load(golden_set("var_no_l2norm"));
+    CHECK(engine->model().family == "var");
+    CHECK(engine->model().layers == 2);
+    CHECK(engine->model().heads == 4);
+    CHECK(engine->model().kv_heads == 4);
+    CHECK(engine->model().head_dim == 32);
+    CHECK(engine->model().softmax_scale[0] == doctest::Approx(0.25 / std::sqrt(32.0)));
+    CHECK((engine->model().branches == std::vector<std::string>{"conditional", "unconditional"}));
+    CHECK(describe(engine->steps()) == "1x1 2x2 3x3 4x4 6x6 8x8");
+    CHECK(engine->classes() == 20);
+    CHECK(engine->vocabulary() == 256);
+    CHECK(engine->image_side() == 128);
+  }
+
+  TEST_CASE("impossible requests are refused before anything is computed") {
+    const auto engine = load(golden_set("var_basic"));
+    const auto refused = [&](GenerationRequest request, const char* words) {
+      check_error(ErrorCode::kUsage, [&] { (void)engine->start(request); }, words);
+    };
+    refused({.labels = {20}, .sample_ids = {0}}, "label 20 is outside 0..19");
+    refused({.labels = {-1}, .sample_ids = {0}}, "label -1");
+    refused({}, "no labels");
+    refused({.labels = {1, 2}, .sample_ids = {0}}, "2 labels but 1 sample");
+    refused({.labels = {1}, .sample_ids = {0}, .guidance = -0.5}, "guidance is -0.5");
+    refused({.labels = {1}, .sample_ids = {0}, .guidance = std::numeric_limits<double>::quiet_NaN()}, "guidance");
+    refused({.labels = {1}, .sample_ids = {0}, .top_k = -1}, "top-k is -1");
+    refused({.labels = {1}, .sample_ids = {0}, .top_p = 1.5}, "top-p is 1.5");
+  }
+
+  TEST_CASE("forced tokens of a wrong shape or outside the vocabulary are refused") {
+    const auto engine = load(golden_set("var_basic"));
+    const auto session = engine->start({.labels = {1}, .sample_ids = {0}});
+    FullKvCache cache;
+    cache.begin(2);
+    const auto forced = [&](const at::Tensor& tokens) { (void)session->advance(cache, tokens); };
+    check_error(ErrorCode::kUsage, [&] { forced(at::full({1, 1}, 256, at::kLong)); }, "256 is outside 0..255");
+    check_error(ErrorCode::kUsage, [&] { forced(at::zeros({1, 4}, at::kLong)); }, "expected [1, 1]");
+    check_error(ErrorCode::kUsage, [&] { forced(at::zeros({1, 1}, at::kInt)); }, "int64");
+    check_error(ErrorCode::kUsage, [&] { (void)session->images(); }, "after the last step");
+  }
+
+  TEST_CASE("a tokenizer of another model is refused by the names of both files") {
+    GoldenSet set = golden_set("var_basic");
+    set.tokenizer = golden_set("sample_model").tokenizer;
+    check_error(ErrorCode::kBadInput, [&] { (void)load(set); }, set.transformer.string(), set.tokenizer.string(),
+                "256 codes of width 8", "512 of width 16");
+  }
+
+  TEST_CASE("files in each other's place are recognised") {
+    const GoldenSet set = golden_set("var_basic");
+    check_error(ErrorCode::kBadInput,
+                [&] { (void)load_engine({.transformer = set.tokenizer, .tokenizer = set.tokenizer}); },
+                set.tokenizer.string(), "expected a transformer", "VAR tokenizer");
+    check_error(ErrorCode::kBadInput,
+                [&] { (void)load_engine({.transformer = set.transformer, .tokenizer = set.transformer}); },
+                set.transformer.string(), "expected a VAR tokenizer", "VAR transformer");
+    CHECK(load_engine({.transformer = set.transformer, .tokenizer = set.tokenizer})->model().family == "var");
+  }
+
+  TEST_CASE("only float32 and bfloat16 are computed in") {
+    check_error(ErrorCode::kUsage, [] { (void)load(golden_set("var_basic"), ElementType::kFloat16); }, "float16",
+                "not supported");
+  }
+}
