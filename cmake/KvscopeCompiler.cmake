@@ -24,6 +24,10 @@ target_compile_options(kvscope_compiler INTERFACE
 if(KVSCOPE_WERROR)
   target_compile_options(kvscope_compiler INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Werror>")
 endif()
+if(KVSCOPE_FUZZERS)
+  # Coverage for libFuzzer; only the fuzzers themselves link its main().
+  target_compile_options(kvscope_compiler INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link>")
+endif()
 if(KVSCOPE_SANITIZE)
   target_compile_options(kvscope_compiler INTERFACE
     "$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${KVSCOPE_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=undefined>")

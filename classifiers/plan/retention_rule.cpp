@@ -20,6 +20,8 @@ struct Spelling {
   Enum value;
   std::string_view name;
 };
+template <typename Enum>
+Spelling(Enum, std::string_view) -> Spelling<Enum>;  // clang 14 does not deduce aggregates
 
 constexpr std::array kScores = {
     Spelling{TokenScore::kObservedAttention, "observed-attention"},
