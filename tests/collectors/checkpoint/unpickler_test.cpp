@@ -202,12 +202,17 @@ TEST_SUITE("collectors.checkpoint.unpickler") {
   }
 
   TEST_CASE("a few bytes cannot stand for billions of values") {
-    // Fifty lists, each holding the one before twice: 2^50 ways to the tensor.
-    Pickle laughs;
-    laughs.op("}").text("x").op("]");
-    add_tensor(laughs).op("a");
-    for (int i = 0; i < 50; ++i) laughs.op("q\x01" "0]h\x01" "ah\x01" "a");
-    check_refused(laughs.op("s").stop(), "too often");
+    // Fifty lists, each holding the one before twice: 2^50 ways to what the first one holds.
+    const auto laughs = [](const auto& put) {
+      Pickle pickle;
+      pickle.op("}").text("x").op("]");
+      put(pickle);
+      pickle.op("a");
+      for (int i = 0; i < 50; ++i) pickle.op("q\x01" "0]h\x01" "ah\x01" "a");
+      return pickle.op("s").stop();
+    };
+    check_refused(laughs([](Pickle& pickle) { pickle.op("N"); }), "too often");
+    check_refused(laughs([](Pickle& pickle) { add_tensor(pickle); }), "more than 131072 tensors");
 
     // One list of 200,000 pairs made into a dictionary again and again.
     Pickle pairs;
