@@ -188,9 +188,10 @@ ExitStatus run_classify(const CommandContext& context) {
   }
   std::optional<HeadComparison> comparison;
   if (other) {
-    comparison = compare_heads(found, input, *other, other_path);
+    const std::string& own_path = classifies ? output : input;
+    comparison = compare_heads(found, own_path, *other, other_path);
     document["comparison"] = to_json(*comparison);
-    if (!json) print_comparison(*comparison, input, other_path, context.out);
+    if (!json) print_comparison(*comparison, own_path, other_path, context.out);
   }
   if (json) context.out << document.dump(2) << '\n';
   if (comparison) check_figure_bounds(bounds, [&](std::string_view figure) { return figure_of(*comparison, figure); });
