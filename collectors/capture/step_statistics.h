@@ -34,6 +34,8 @@ class StepStatistics {
   StepStatistics(const ModelInfo& model, const StepTable& steps, int step, std::int64_t batch,
                  std::span<const CaptureQuantity> quantities);
 
+  [[nodiscard]] std::int64_t branches() const noexcept { return branches_; }
+
   void add(const HeadPlace& place, const HeadStatistics& head);
   void add(const HeadPlace& place, const KeyValueStatistics& head);
 

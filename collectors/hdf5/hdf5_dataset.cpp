@@ -50,6 +50,7 @@ Handle creation_properties(const Shape& shape, const DatasetLayout& layout, hid_
   // An explicit zero: without it HDF5 leaves what the file's free space held before.
   constexpr double kZero = 0;
   check(H5Pset_fill_value(properties.get(), H5T_NATIVE_DOUBLE, &kZero), subject, "make the dataset");
+  if (layout.allocate) check(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY), subject, "allocate");
   const bool chunked = !layout.chunk.empty() || layout.growable || layout.checksum || layout.deflate > 0;
   if (!chunked || shape.empty()) return properties;
   const Shape chunk = chunk_of(shape, layout, static_cast<std::int64_t>(H5Tget_size(type)));

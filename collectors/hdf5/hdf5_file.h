@@ -20,6 +20,9 @@ struct DatasetLayout {
   bool growable = false;   ///< the first axis may grow (write_slab beyond its end extends it)
   bool checksum = false;   ///< Fletcher-32 per chunk
   int deflate = 0;         ///< gzip level after byte shuffle, 0: none
+  /// Room for all of it is made, and zeros written, at once: a full disk shows before anything is
+  /// computed, and later writes move nothing in the file, so that a kill between them cannot hurt it.
+  bool allocate = false;
 };
 
 /// An HDF5 file through the few operations kvscope needs. Objects are named by their path below "/".
@@ -76,6 +79,14 @@ class Hdf5File {
   template <typename T>
   void write_slab(std::string_view dataset, const Shape& offset, const Array<T>& values);
   void remove(std::string_view object);
+
+  /// Declares a one-dimensional dataset a dimension scale called `name` (HDF5's H5DS convention, which
+  /// h5py, netCDF and plotting tools read).
+  void make_dimension_scale(std::string_view dataset, std::string_view name);
+  /// Says that `scale` describes axis `axis` of `dataset`.
+  void attach_dimension_scale(std::string_view dataset, std::int64_t axis, std::string_view scale);
+  /// A second name for an object; removing one leaves the other.
+  void make_link(std::string_view object, std::string_view link);
 
   [[nodiscard]] bool has_attribute(std::string_view object, std::string_view name) const;
   [[nodiscard]] std::string text_attribute(std::string_view object, std::string_view name) const;

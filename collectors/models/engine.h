@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -58,6 +59,9 @@ class Engine {
   [[nodiscard]] virtual std::int64_t classes() const = 0;
   /// Entries of the token vocabulary.
   [[nodiscard]] virtual std::int64_t vocabulary() const = 0;
+
+  /// Height and width of the images in pixels; {0, 0} where only a run can tell.
+  [[nodiscard]] virtual std::array<std::int64_t, 2> image_size() const { return {0, 0}; }
 
   /// Starts a batch; calls nothing on any cache but attend() later on (callers call begin()).
   /// @throws Error  kUsage for labels out of range or impossible sampling settings.

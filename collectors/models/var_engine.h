@@ -54,6 +54,7 @@ class VarEngine : public Engine {
 
   [[nodiscard]] const VarConfig& config() const;
   [[nodiscard]] const VarTokenizerConfig& tokenizer_config() const;
+  [[nodiscard]] std::array<std::int64_t, 2> image_size() const override { return {image_side(), image_side()}; }
   /// Sides of the images in pixels.
   [[nodiscard]] std::int64_t image_side() const;
 

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "collectors/capture/capture_writer.h"
+#include "collectors/capture/recording_kv_cache.h"
+
+#include <cstdint>
+#include <utility>
+
+namespace kvscope {
+
+/// Adds the statistics of every head to a writer's step statistics. Rows are samples of the batch, the
+/// conditional branch of all of them first. One task per branch and key/value head, samples in order.
+class StatisticsObserver : public AttentionObserver {
+ public:
+  explicit StatisticsObserver(CaptureWriter& writer) : writer_(writer) {}
+  /// Samples in the batches to come: rows / branches.
+  void begin_batch(std::int64_t samples) noexcept { samples_ = samples; }
+  void observe(const AttentionRecord& record) override;
+
+ private:
+  CaptureWriter& writer_;
+  std::int64_t samples_ = 0;
+};
+
+/// Writes the raw maps of a selection, a strip of queries at a time.
+class MapObserver : public AttentionObserver {
+ public:
+  MapObserver(CaptureWriter& writer, MapSelection selection) : writer_(writer), selection_(std::move(selection)) {}
+  void begin_batch(std::int64_t samples) noexcept { samples_ = samples; }
+  void observe(const AttentionRecord& record) override;
+
+ private:
+  CaptureWriter& writer_;
+  MapSelection selection_;
+  std::int64_t samples_ = 0;
+};
+
+}  // namespace kvscope

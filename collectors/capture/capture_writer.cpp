@@ -1,0 +1,207 @@
+#include "collectors/capture/capture_writer.h"
+
+#include "collectors/base/file.h"
+#include "collectors/capture/capture.h"
+#include "collectors/capture/capture_layout.h"
+#include "collectors/capture/capture_skeleton.h"
+#include "collectors/hdf5/hdf5_file.h"
+
+#include <algorithm>
+#include <mutex>
+#include <system_error>
+
+namespace kvscope {
+namespace {
+
+/// The first `count` samples of a batch.
+Array<float> first_samples(const Array<float>& batch, std::int64_t count) {
+  Shape shape = batch.shape();
+  shape[0] = count;
+  const auto values = batch.values().first(static_cast<std::size_t>(element_count(shape)));
+  return {shape, std::vector<float>(values.begin(), values.end())};
+}
+
+/// Throws kBadInput naming the first field in which two runs differ.
+void check_same_settings(const Json& found, const Json& expected, const std::string& file) {
+  for (const auto& [name, value] : expected.items()) {
+    const Json stored = found.is_object() && found.contains(name) ? found[name] : Json();
+    if (stored != value) {
+      throw bad_input("{}: cannot resume: '{}' is {} there, but {} is asked for", file, name, stored.dump(), value.dump());
+    }
+  }
+}
+
+void check_same_geometry(const Capture& found, const CapturePlan& plan, const std::string& file) {
+  check_same_model(found.model(), file, plan.geometry.model, "the model to resume with");
+  if (!(found.model() == plan.geometry.model)) throw bad_input("{}: cannot resume: element types of keys or values differ", file);
+  if (!(found.steps() == plan.geometry.steps)) {
+    throw bad_input("{}: cannot resume: its steps are {}, but {} are asked for", file, describe(found.steps()), describe(plan.geometry.steps));
+  }
+}
+
+}  // namespace
+
+struct CaptureWriter::Implementation {
+  Implementation(const std::filesystem::path& target, const CapturePlan& capture_plan, Hdf5File opened)
+      : path(target), partial(partial_path(target)), plan(capture_plan), file(std::move(opened)) {
+    for (int step = 0; step < plan.geometry.steps.size(); ++step) {
+      statistics.emplace_back(plan.geometry.model, plan.geometry.steps, step, plan.batch, plan.contents.quantities);
+    }
+  }
+
+  template <typename Action>
+  void for_each_mean(Action&& action) {
+    for (int step = 0; step < plan.geometry.steps.size(); ++step) {
+      for (const CaptureQuantity& quantity : plan.contents.quantities) {
+        if (!is_per_sample(quantity)) action(quantity, step);
+      }
+    }
+  }
+
+  StepStatistics& at(int step) { return statistics.at(static_cast<std::size_t>(step)); }
+
+  void load_sums() {
+    if (flushed == 0) return;
+    const std::string path_of_slot = accumulator_slot_path(0);
+    slot = file.integer_attribute(path_of_slot, "samples") == flushed ? 0 : 1;
+    for_each_mean([&](const CaptureQuantity& quantity, int step) {
+      at(step).set_sums(quantity, file.read<double>(accumulator_path(slot, quantity, step)));
+    });
+  }
+
+  void flush() {
+    if (added == flushed) return;
+    file.flush();
+    const int next = 1 - slot;
+    const std::string group = accumulator_slot_path(next);
+    file.set_attribute(group, "samples", std::int64_t{-1});
+    file.flush();
+    for_each_mean([&](const CaptureQuantity& quantity, int step) {
+      const Array<double>& sums = at(step).sums(quantity);
+      file.write_slab(accumulator_path(next, quantity, step), Shape(sums.shape().size(), 0), sums);
+    });
+    file.flush();
+    file.set_attribute(group, "samples", added);
+    file.flush();
+    // From here on the new state counts.
+    file.set_attribute("/", "samples", added);
+    file.flush();
+    slot = next;
+    flushed = added;
+  }
+
+  void write_means() {
+    for_each_mean([&](const CaptureQuantity& quantity, int step) {
+      const auto means = means_of_sums(quantity, at(step).sums(quantity), added);
+      file.write_slab(dataset_path(quantity, step), Shape(means.shape().size(), 0), means);
+      file.set_attribute(group_path(quantity, step), "samples", added);
+    });
+  }
+
+  std::filesystem::path path;
+  std::filesystem::path partial;
+  CapturePlan plan;
+  Hdf5File file;
+  std::vector<StepStatistics> statistics;
+  std::mutex mutex;
+  std::int64_t added = 0;
+  std::int64_t flushed = 0;
+  int slot = 1;  ///< holds the sums of `flushed` samples
+};
+
+CaptureWriter::CaptureWriter(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
+CaptureWriter::~CaptureWriter() = default;
+CaptureWriter::CaptureWriter(CaptureWriter&&) noexcept = default;
+CaptureWriter& CaptureWriter::operator=(CaptureWriter&&) noexcept = default;
+
+CaptureWriter CaptureWriter::create(const std::filesystem::path& path, const CapturePlan& plan) {
+  const auto samples = static_cast<std::size_t>(plan.geometry.samples);
+  require(samples >= 1 && plan.labels.size() == samples && plan.seeds.size() == samples, "capture: one label and one seed per sample");
+  if (path.has_parent_path()) {
+    std::error_code failure;
+    std::filesystem::create_directories(path.parent_path(), failure);
+    if (failure) throw environment_error("{}: cannot make the folder: {}", path.parent_path().string(), failure.message());
+  }
+  auto implementation = std::make_unique<Implementation>(path, plan, Hdf5File::create(partial_path(path)));
+  make_capture_skeleton(implementation->file, plan);
+  implementation->file.flush();
+  return CaptureWriter(std::move(implementation));
+}
+
+CaptureWriter CaptureWriter::resume(const std::filesystem::path& path, const CapturePlan& plan) {
+  const std::filesystem::path partial = partial_path(path);
+  const std::string name = partial.string();
+  std::int64_t samples = 0;
+  {
+    const Capture found = Capture::open(partial);
+    if (found.complete()) throw bad_input("{}: is complete; it only has to be renamed to {}", name, path.string());
+    check_same_geometry(found, plan, name);
+    const Json expected = run_attribute(plan);
+    check_same_settings(found.run().value("settings", Json::object()), expected["settings"], name);
+    check_same_settings(found.run(), Json{{"maps", expected["maps"]}}, name);
+    samples = found.samples();
+  }
+  auto implementation = std::make_unique<Implementation>(path, plan, Hdf5File::open_for_writing(partial));
+  Hdf5File& file = implementation->file;
+  for (int step = 0; step < plan.geometry.steps.size(); ++step) {
+    for (const CaptureQuantity& quantity : plan.contents.quantities) {
+      const std::string dataset = dataset_path(quantity, step);
+      if (!file.has(dataset)) throw bad_input("{}: cannot resume: dataset {} was not captured there", name, dataset);
+    }
+  }
+  const auto labels = file.read<std::int64_t>("/samples/label");
+  if (!std::ranges::equal(labels.values(), plan.labels)) throw bad_input("{}: cannot resume: it was started with other labels or another number of samples", name);
+  if (file.has("/samples/image") != plan.contents.images) throw bad_input("{}: cannot resume: images are stored in one of the runs only", name);
+  implementation->added = samples;
+  implementation->flushed = samples;
+  implementation->load_sums();
+  return CaptureWriter(std::move(implementation));
+}
+
+const std::filesystem::path& CaptureWriter::partial() const noexcept { return implementation_->partial; }
+
+std::int64_t CaptureWriter::samples() const noexcept { return implementation_->added; }
+
+StepStatistics& CaptureWriter::statistics(int step) { return implementation_->at(step); }
+
+void CaptureWriter::write_map_rows(int layer, int head, int step, std::int64_t sample_in_batch, std::int64_t branch,
+                                   std::int64_t first_query, const Array<float>& rows) {
+  const std::scoped_lock lock(implementation_->mutex);
+  implementation_->file.write_slab(map_path(layer, head, step), {implementation_->added + sample_in_batch, branch, first_query, 0}, rows);
+}
+
+void CaptureWriter::add_samples(const Array<std::int32_t>& tokens, const Array<std::uint8_t>& images) {
+  Implementation& own = *implementation_;
+  const std::int64_t count = tokens.extent(0);
+  require(count >= 1 && count <= own.plan.batch && own.added + count <= own.plan.geometry.samples, "capture: more samples than were announced");
+  own.file.write_slab("/samples/tokens", {own.added, 0}, tokens);
+  if (own.plan.contents.images) own.file.write_slab("/samples/image", {own.added, 0, 0, 0}, images);
+  for (int step = 0; step < own.plan.geometry.steps.size(); ++step) {
+    for (const CaptureQuantity& quantity : own.plan.contents.quantities) {
+      if (!is_per_sample(quantity)) continue;
+      Shape offset(quantity.axes.size(), 0);
+      offset[0] = own.added;
+      own.file.write_slab(dataset_path(quantity, step), offset, first_samples(own.at(step).per_sample(quantity), count));
+    }
+  }
+  own.added += count;
+}
+
+void CaptureWriter::flush() { implementation_->flush(); }
+
+void CaptureWriter::finish() {
+  Implementation& own = *implementation_;
+  require(own.added == own.plan.geometry.samples, "capture: finish() before all samples were added");
+  own.flush();
+  own.write_means();
+  own.file.flush();
+  own.file.set_attribute("/", "complete", std::int64_t{1});
+  own.file.flush();
+  own.file.remove("/accumulators");
+  own.file.close();
+  std::error_code failure;
+  std::filesystem::rename(own.partial, own.path, failure);
+  if (failure) throw environment_error("{}: cannot rename to {}: {}", own.partial.string(), own.path.string(), failure.message());
+}
+
+}  // namespace kvscope

@@ -1,0 +1,272 @@
+#include "collectors/capture/collect.h"
+
+#include "collectors/base/file.h"
+#include "collectors/base/interrupt.h"
+#include "collectors/base/parallel.h"
+#include "collectors/base/progress.h"
+#include "collectors/capture/attention_observers.h"
+#include "collectors/capture/capture_layout.h"
+#include "collectors/capture/capture_writer.h"
+#include "collectors/capture/head_statistics.h"
+#include "collectors/compute/attention_strip.h"
+#include "collectors/compute/simd_level.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+namespace kvscope {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+CaptureGeometry geometry_of(const Engine& engine, const CollectRequest& request) {
+  return {.model = engine.model(),
+          .steps = engine.steps(),
+          .samples = static_cast<std::int64_t>(request.labels.size()),
+          .image_size = engine.image_size()};
+}
+
+/// What the request asks for, cut down to its byte limit.
+CaptureContents contents_of(const CaptureGeometry& geometry, const CollectRequest& request, std::vector<std::string>& left_out) {
+  CaptureContents contents = default_contents();
+  if (request.keep_column_mean) {
+    const auto means = std::ranges::find_if_not(contents.quantities, is_per_sample);
+    contents.quantities.insert(means, statistic::kSampleColumnMean);
+  }
+  contents.maps = parse_map_selection(request.maps, geometry.model, geometry.steps);
+  contents.images = request.images;
+  if (!request.max_bytes) return contents;
+  return contents_within(std::move(contents), geometry, *request.max_bytes, left_out);
+}
+
+void check_request(const Engine& engine, const CollectRequest& request) {
+  if (request.labels.empty()) throw usage_error("collect: at least one sample");
+  if (request.batch < 1) throw usage_error("collect: a batch has at least one sample, not {}", request.batch);
+  for (const std::int64_t label : request.labels) {
+    if (label < 0 || label >= engine.classes()) {
+      throw usage_error("label {} is out of range: the model has the classes 0 to {}", label, engine.classes() - 1);
+    }
+  }
+}
+
+GenerationRequest batch_request(const CollectRequest& request, std::int64_t first, std::int64_t count) {
+  GenerationRequest batch{.seed = request.seed, .guidance = request.guidance, .top_k = request.top_k, .top_p = request.top_p};
+  batch.labels.assign(request.labels.begin() + first, request.labels.begin() + first + count);
+  batch.sample_ids.resize(static_cast<std::size_t>(count));
+  std::iota(batch.sample_ids.begin(), batch.sample_ids.end(), first);
+  return batch;
+}
+
+/// What a sample's bits depend on besides the model.
+Json result_settings(const CollectRequest& request) {
+  return {{"seed", request.seed}, {"guidance", request.guidance}, {"top_k", request.top_k}, {"top_p", request.top_p},
+          {"samples", request.labels.size()}, {"simd", simd_level()}};
+}
+
+CapturePlan plan_of(const Engine& engine, const CollectRequest& request, std::vector<std::string>& left_out) {
+  CapturePlan plan;
+  plan.geometry = geometry_of(engine, request);
+  plan.contents = contents_of(plan.geometry, request, left_out);
+  plan.labels = request.labels;
+  plan.seeds.assign(request.labels.size(), request.seed);
+  plan.settings = result_settings(request);
+  plan.provenance = {{"command_line", request.command_line},
+                     {"versions", request.versions},
+                     {"device", "cpu"},
+                     {"dtype", element_name(plan.geometry.model.key_type)},
+                     {"left_out", left_out}};
+  plan.batch = std::min(request.batch, plan.geometry.samples);
+  return plan;
+}
+
+CaptureWriter open_writer(const CollectRequest& request, const CapturePlan& plan) {
+  const bool is_there = std::filesystem::exists(partial_path(request.output));
+  if (is_there && request.earlier_run == EarlierRun::kRefuse) {
+    throw usage_error("{} is there from an earlier run: --resume goes on with it, --overwrite starts over", partial_path(request.output).string());
+  }
+  if (is_there && request.earlier_run == EarlierRun::kResume) return CaptureWriter::resume(request.output, plan);
+  return CaptureWriter::create(request.output, plan);
+}
+
+/// Copies [batch, n] integers into columns [offset, offset + n) of `all`.
+void store_tokens(const at::Tensor& tokens, std::int64_t offset, Array<std::int32_t>& all) {
+  const at::Tensor adjacent = tokens.contiguous();
+  const auto* values = adjacent.const_data_ptr<std::int64_t>();
+  for (std::int64_t sample = 0; sample < tokens.size(0); ++sample) {
+    for (std::int64_t i = 0; i < tokens.size(1); ++i) {
+      all(sample, offset + i) = static_cast<std::int32_t>(values[sample * tokens.size(1) + i]);
+    }
+  }
+}
+
+Array<std::uint8_t> stored_images(const at::Tensor& images) {
+  const at::Tensor adjacent = images.contiguous();
+  const auto* bytes = adjacent.const_data_ptr<std::uint8_t>();
+  return {Shape(images.sizes().begin(), images.sizes().end()), std::vector<std::uint8_t>(bytes, bytes + images.numel())};
+}
+
+/// A run from the first missing sample to the last.
+class CollectRun {
+ public:
+  CollectRun(const Engine& engine, const CollectRequest& request, const CapturePlan& plan)
+      : engine_(engine),
+        request_(request),
+        plan_(plan),
+        writer_(open_writer(request, plan)),
+        statistics_(writer_),
+        maps_(writer_, plan.contents.maps),
+        cache_(observers()) {}
+
+  CollectResult run() {
+    const std::int64_t samples = plan_.geometry.samples;
+    result_.resumed_from = writer_.samples();
+    Progress progress("collect", samples, "samples", request_.progress);
+    progress.update(writer_.samples());
+    while (writer_.samples() < samples) {
+      stop_if_asked();
+      add_batch(std::min(plan_.batch, samples - writer_.samples()));
+      flush_if_due();
+      progress.update(writer_.samples());
+    }
+    const auto start = Clock::now();
+    writer_.finish();
+    result_.write_seconds += seconds_since(start);
+    progress.finish();
+    result_.file = request_.output;
+    result_.samples = samples;
+    result_.file_bytes = static_cast<std::int64_t>(std::filesystem::file_size(request_.output));
+    result_.observer_seconds = cache_.observer_seconds();
+    result_.seconds = seconds_since(start_);
+    return result_;
+  }
+
+ private:
+  std::vector<AttentionObserver*> observers() {
+    std::vector<AttentionObserver*> all = {&statistics_};
+    if (!plan_.contents.maps.empty()) all.push_back(&maps_);
+    return all;
+  }
+
+  void stop_if_asked() {
+    if (!(request_.stop ? request_.stop() : interrupted())) return;
+    writer_.flush();
+    throw Error(ErrorCode::kInterrupted, fmt::format("stopped after {} of {} samples; {} holds them, --resume goes on", writer_.samples(),
+                                                     plan_.geometry.samples, writer_.partial().string()));
+  }
+
+  void add_batch(std::int64_t count) {
+    statistics_.begin_batch(count);
+    maps_.begin_batch(count);
+    const auto session = engine_.start(batch_request(request_, writer_.samples(), count));
+    cache_.begin(count * static_cast<std::int64_t>(plan_.geometry.model.branches.size()));
+    Array<std::int32_t> tokens(Shape{count, plan_.geometry.steps.total_tokens()});
+    while (!session->done()) {
+      const StepOutcome outcome = session->advance(cache_);
+      store_tokens(outcome.tokens, plan_.geometry.steps.token_offset(outcome.step), tokens);
+    }
+    const auto images = plan_.contents.images ? stored_images(session->images()) : Array<std::uint8_t>();
+    const auto start = Clock::now();
+    writer_.add_samples(tokens, images);
+    result_.write_seconds += seconds_since(start);
+  }
+
+  void flush_if_due() {
+    constexpr double kLongestSeconds = 30.0;
+    constexpr double kLargestShare = 0.05;
+    const double waited = seconds_since(last_flush_);
+    if (waited < kLongestSeconds && flush_seconds_ > kLargestShare * waited) return;
+    const auto start = Clock::now();
+    writer_.flush();
+    last_flush_ = Clock::now();
+    flush_seconds_ = seconds_since(start);
+    result_.write_seconds += flush_seconds_;
+  }
+
+  const Engine& engine_;
+  const CollectRequest& request_;
+  const CapturePlan& plan_;
+  CaptureWriter writer_;
+  StatisticsObserver statistics_;
+  MapObserver maps_;
+  RecordingKvCache cache_;
+  CollectResult result_;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point last_flush_ = Clock::now();
+  double flush_seconds_ = 0.0;
+};
+
+std::int64_t cache_bytes(const CaptureGeometry& geometry, std::int64_t batch) {
+  std::int64_t tokens = 0;
+  for (int step = 0; step < geometry.steps.size(); ++step) {
+    if (geometry.steps.is_read_later(step)) tokens += geometry.steps.n_query(step);
+  }
+  const ModelInfo& model = geometry.model;
+  const std::int64_t rows = batch * static_cast<std::int64_t>(model.branches.size());
+  return tokens * model.layers * model.kv_heads * model.head_dim * rows * (element_bytes(model.key_type) + element_bytes(model.value_type));
+}
+
+std::int64_t statistics_memory_bytes(const CaptureContents& contents, CaptureGeometry geometry, std::int64_t batch) {
+  std::int64_t strip = 0;
+  for (int step = 0; step < geometry.steps.size(); ++step) {
+    const std::int64_t n_key = geometry.steps.n_key(step);
+    strip = std::max(strip, static_cast<std::int64_t>(sizeof(float)) * (statistics_strip_rows(n_key) * strip_stride(n_key) +
+                                                                        2 * n_key * geometry.model.head_dim));
+  }
+  geometry.samples = batch;
+  std::int64_t per_sample = 0;
+  for (const PartSize& part : part_sizes({.quantities = contents.quantities}, geometry)) {
+    const auto is_mean = [&](const CaptureQuantity& quantity) { return !is_per_sample(quantity) && quantity.name == part.part; };
+    if (std::ranges::none_of(contents.quantities, is_mean)) per_sample += part.bytes;
+  }
+  return accumulator_bytes(contents, geometry) / 2 + per_sample + strip * thread_count();
+}
+
+}  // namespace
+
+CollectEstimate estimate_collect(const Engine& engine, const CollectRequest& request) {
+  check_request(engine, request);
+  CollectEstimate estimate;
+  const CaptureGeometry geometry = geometry_of(engine, request);
+  const CaptureContents contents = contents_of(geometry, request, estimate.left_out);
+  for (const PartSize& part : part_sizes(contents, geometry)) estimate.parts.push_back({part.part, part.bytes});
+  estimate.file_bytes = total_bytes(part_sizes(contents, geometry));
+  estimate.accumulator_bytes = accumulator_bytes(contents, geometry);
+  const std::int64_t batch = std::min(request.batch, geometry.samples);
+  estimate.memory_bytes = statistics_memory_bytes(contents, geometry, batch) + cache_bytes(geometry, batch);
+  return estimate;
+}
+
+CollectResult collect(const Engine& engine, const CollectRequest& request) {
+  check_request(engine, request);
+  std::vector<std::string> left_out;
+  const CapturePlan plan = plan_of(engine, request, left_out);
+  // Wrong sampling settings are found before a file is made.
+  (void)engine.start(batch_request(request, 0, 1));
+  CollectResult result = CollectRun(engine, request, plan).run();
+  result.left_out = left_out;
+  return result;
+}
+
+double plain_generation_seconds(const Engine& engine, const CollectRequest& request) {
+  check_request(engine, request);
+  const auto samples = static_cast<std::int64_t>(request.labels.size());
+  const auto branches = static_cast<std::int64_t>(engine.model().branches.size());
+  FullKvCache cache;
+  const auto start = Clock::now();
+  for (std::int64_t first = 0; first < samples; first += request.batch) {
+    throw_if_interrupted();
+    const std::int64_t count = std::min(request.batch, samples - first);
+    const auto session = engine.start(batch_request(request, first, count));
+    cache.begin(count * branches);
+    while (!session->done()) (void)session->advance(cache);
+    if (request.images) (void)session->images();
+  }
+  return seconds_since(start);
+}
+
+}  // namespace kvscope
