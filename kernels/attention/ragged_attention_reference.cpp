@@ -2,27 +2,9 @@
 
 #include "collectors/compute/attention_reference.h"
 #include "collectors/compute/convert.h"
-
-#include <cstddef>
+#include "kernels/attention/gather_tokens.h"
 
 namespace kvscope {
-
-GatheredTokens gather_tokens(std::span<const KeyValueSegment> segments, std::int64_t head_dim) {
-  GatheredTokens result;
-  const auto append = [&](std::vector<float>& rows, const void* base, ElementType type, std::int64_t offset) {
-    rows.resize(rows.size() + static_cast<std::size_t>(head_dim));
-    convert_to_float(static_cast<const std::byte*>(base) + offset * element_bytes(type), type, head_dim,
-                     rows.data() + rows.size() - head_dim);
-  };
-  for (const KeyValueSegment& segment : segments) {
-    for (std::int64_t i = 0; i < segment.n_token; ++i) {
-      const std::int64_t token = segment.index == nullptr ? i : segment.index[i];
-      append(result.keys, segment.keys, segment.key_type, token * segment.key_stride);
-      append(result.values, segment.values, segment.value_type, token * segment.value_stride);
-    }
-  }
-  return result;
-}
 
 std::vector<double> ragged_attention_reference(const RaggedAttention& p) {
   std::vector<double> output;

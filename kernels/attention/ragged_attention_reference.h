@@ -11,11 +11,4 @@ namespace kvscope {
 /// Tolerance of ragged_attention() against it: see attention_reference(), plus the rounding of its output type.
 [[nodiscard]] std::vector<double> ragged_attention_reference(const RaggedAttention& problem);
 
-/// The tokens of some segments, in order, as float32 [n_token, head_dim]; exact.
-struct GatheredTokens {
-  std::vector<float> keys;
-  std::vector<float> values;
-};
-[[nodiscard]] GatheredTokens gather_tokens(std::span<const KeyValueSegment> segments, std::int64_t head_dim);
-
 }  // namespace kvscope

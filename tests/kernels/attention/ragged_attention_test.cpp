@@ -3,6 +3,7 @@
 #include "collectors/base/parallel.h"
 #include "collectors/compute/convert.h"
 #include "collectors/compute/simd_level.h"
+#include "kernels/attention/gather_tokens.h"
 #include "kernels/attention/ragged_attention_reference.h"
 #include "support/attention_data.h"
 #include "support/errors.h"

@@ -1,0 +1,125 @@
+#include "kernels/cache/compressed_kv_cache.h"
+
+#include "collectors/base/error.h"
+#include "collectors/models/libtorch_scope.h"
+#include "kernels/cache/head_candidates.h"
+#include "kernels/cache/layer_cache.h"
+#include "kernels/cache/tensor_views.h"
+
+#include <utility>
+
+namespace kvscope {
+
+struct CompressedKvCache::Implementation {
+  explicit Implementation(Plan the_plan) : plan(std::move(the_plan)), lifetimes(plan.steps, plan.keeps_last_step) {}
+
+  void check(const AttentionSite& site, const Step& step, const at::Tensor& q, const at::Tensor& k,
+             const at::Tensor& v) const;
+  LayerCache& layer_for(const AttentionSite& site, const Step& step, ElementType key_type, ElementType value_type);
+
+  const Plan plan;
+  const TokenLifetimes lifetimes;
+  std::int64_t rows = 0;
+  std::vector<std::unique_ptr<LayerCache>> layers;
+  CacheSeconds seconds;
+};
+
+void CompressedKvCache::Implementation::check(const AttentionSite& site, const Step& step, const at::Tensor& q,
+                                              const at::Tensor& k, const at::Tensor& v) const {
+  const ModelInfo& model = plan.model;
+  if (step.table == nullptr || *step.table != plan.steps) {
+    throw usage_error("the plan was made for the steps {}, the run has {}", describe(plan.steps),
+                      step.table == nullptr ? "none" : describe(*step.table));
+  }
+  if (site.layer < 0 || site.layer >= model.layers || q.dim() != 4 || k.dim() != 4 || q.size(1) != model.heads ||
+      k.size(1) != model.kv_heads || q.size(3) != model.head_dim) {
+    throw usage_error(
+        "the plan was made for {} layers of {} heads and {} key/value heads of {} channels; layer {} attends with other "
+        "shapes",
+        model.layers, model.heads, model.kv_heads, model.head_dim, site.layer);
+  }
+  require(k.sizes() == v.sizes() && k.size(3) == q.size(3), "CompressedKvCache: k and v differ in shape");
+  require(q.size(0) == rows && k.size(0) == rows, "CompressedKvCache: begin() was called for another number of rows");
+  require(q.size(2) == plan.steps.n_query(step.index) && k.size(2) == q.size(2),
+          "CompressedKvCache: the tokens are not those of the step");
+}
+
+LayerCache& CompressedKvCache::Implementation::layer_for(const AttentionSite& site, const Step& step,
+                                                         ElementType key_type, ElementType value_type) {
+  require(site.layer <= static_cast<int>(layers.size()), "CompressedKvCache: layers ascend by one");
+  if (site.layer == static_cast<int>(layers.size())) layers.emplace_back();
+  auto& layer = layers[static_cast<std::size_t>(site.layer)];
+  const bool fits = layer != nullptr && layer->key_type() == key_type && layer->value_type() == value_type;
+  if (!fits) {
+    require(step.index == 0, "CompressedKvCache: the element types changed within a run");
+    layer = std::make_unique<LayerCache>(plan, lifetimes, site.layer, rows, key_type, value_type);
+  }
+  require(layer->next_step() == step.index, "CompressedKvCache: steps ascend by one");
+  return *layer;
+}
+
+CompressedKvCache::CompressedKvCache(Plan plan) {
+  check_plan(plan, "plan");
+  implementation_ = std::make_unique<Implementation>(std::move(plan));
+}
+
+CompressedKvCache::~CompressedKvCache() = default;
+
+void CompressedKvCache::begin(std::int64_t rows) {
+  require(rows >= 1, "CompressedKvCache: at least one row");
+  Implementation& self = *implementation_;
+  if (rows != self.rows) self.layers.clear();
+  self.rows = rows;
+  self.seconds = {};
+  for (const auto& layer : self.layers) layer->clear();
+}
+
+at::Tensor CompressedKvCache::attend(const AttentionSite& site, const Step& step, const at::Tensor& q,
+                                     const at::Tensor& k, const at::Tensor& v) {
+  const LibTorchScope scope;
+  Implementation& self = *implementation_;
+  self.check(site, step, q, k, v);
+  const at::Tensor queries = with_adjacent_channels(q);
+  const at::Tensor keys = with_adjacent_channels(k);
+  const at::Tensor values = with_adjacent_channels(v);
+  const StridedHeads<const void*> key_heads = heads_of(keys, "k");
+  const StridedHeads<const void*> value_heads = heads_of(values, "v");
+  LayerCache& layer = self.layer_for(site, step, key_heads.type, value_heads.type);
+  at::Tensor output = empty_output(q);
+  layer.attend({.step = step.index,
+                .rows = self.rows,
+                .heads = q.size(1),
+                .kv_heads = k.size(1),
+                .n_query = q.size(2),
+                .head_dim = q.size(3),
+                .softmax_scale = site.softmax_scale,
+                .queries = heads_of(queries, "q"),
+                .keys = key_heads,
+                .values = value_heads,
+                .output = output_heads_of(output)},
+               self.seconds);
+  return output;
+}
+
+std::int64_t CompressedKvCache::held_bytes() const {
+  std::int64_t bytes = 0;
+  for (const auto& layer : implementation_->layers) bytes += layer->held_bytes();
+  return bytes;
+}
+
+std::int64_t CompressedKvCache::allocated_bytes() const {
+  std::int64_t bytes = 0;
+  for (const auto& layer : implementation_->layers) bytes += layer->allocated_bytes();
+  return bytes;
+}
+
+double CompressedKvCache::selection_seconds() const { return implementation_->seconds.selection; }
+double CompressedKvCache::attention_seconds() const { return implementation_->seconds.attention; }
+
+std::vector<std::int32_t> CompressedKvCache::attended_positions(int layer, std::int64_t row, int head) const {
+  const auto& layers = implementation_->layers;
+  require(layer >= 0 && layer < static_cast<int>(layers.size()), "CompressedKvCache: no such layer yet");
+  return layers[static_cast<std::size_t>(layer)]->attended_positions(row, head);
+}
+
+}  // namespace kvscope

@@ -1,0 +1,214 @@
+#include "kernels/cache/layer_cache.h"
+
+#include "collectors/base/error.h"
+#include "collectors/base/parallel.h"
+#include "kernels/attention/compact.h"
+#include "kernels/attention/ragged_attention.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+namespace kvscope {
+namespace {
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+std::vector<std::int64_t> capacities(const Plan& plan, int layer) {
+  std::vector<std::int64_t> capacity;
+  for (int head = 0; head < plan.model.kv_heads; ++head) capacity.push_back(cache_capacity(plan.at(layer, head)));
+  return capacity;
+}
+
+/// Adds the wall time of its life to a sum.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  ~Stopwatch() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  double& seconds_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+LayerCache::LayerCache(const Plan& plan, const TokenLifetimes& lifetimes, int layer, std::int64_t rows,
+                       ElementType key_type, ElementType value_type)
+    : plan_(plan),
+      lifetimes_(lifetimes),
+      layer_(layer),
+      rows_(rows),
+      storage_(rows, capacities(plan, layer), plan.model.head_dim, key_type, value_type),
+      heads_(index(rows * plan.model.kv_heads)) {}
+
+void LayerCache::clear() {
+  for (Head& head : heads_) head = Head{};
+  next_step_ = 0;
+}
+
+void LayerCache::attend(const LayerStep& call, CacheSeconds& seconds) {
+  const auto pairs = static_cast<std::int64_t>(heads_.size());
+  std::vector<RaggedKeys> keys(heads_.size());
+  {
+    const Stopwatch watch(seconds.selection);
+    parallel_for(pairs, [&](std::int64_t pair) {
+      decide_head(call, pair);
+      keys[index(pair)] = attended_segments(call, pair);
+    });
+  }
+  {
+    const Stopwatch watch(seconds.attention);
+    ragged_attention({.rows = call.rows,
+                      .heads = call.heads,
+                      .kv_heads = call.kv_heads,
+                      .n_query = call.n_query,
+                      .head_dim = call.head_dim,
+                      .softmax_scale = call.softmax_scale,
+                      .queries = call.queries,
+                      .keys = keys,
+                      .output = call.output});
+  }
+  const Stopwatch watch(seconds.selection);
+  parallel_for(pairs, [&](std::int64_t pair) { carry_on(call, pair); });
+  ++next_step_;
+}
+
+KeyValueSegment LayerCache::held_segment(std::int64_t row, std::int64_t head) {
+  return {.keys = storage_.keys(row, head),
+          .values = storage_.values(row, head),
+          .key_type = storage_.key_type(),
+          .value_type = storage_.value_type(),
+          .key_stride = plan_.model.head_dim,
+          .value_stride = plan_.model.head_dim};
+}
+
+KeyValueSegment LayerCache::own_segment(const LayerStep& call, std::int64_t row, std::int64_t head) {
+  return {.keys = call.keys.at(row, head),
+          .values = call.values.at(row, head),
+          .key_type = call.keys.type,
+          .value_type = call.values.type,
+          .key_stride = call.keys.token_stride,
+          .value_stride = call.values.token_stride,
+          .n_token = call.n_query};
+}
+
+void LayerCache::decide_head(const LayerStep& call, std::int64_t pair) {
+  Head& head = heads_[index(pair)];
+  const std::int64_t row = pair / call.kv_heads;
+  const auto kv_head = static_cast<int>(pair % call.kv_heads);
+  head.candidates = head_candidates(head.held, plan_.steps, lifetimes_, call.step);
+  head.decision = decide({.plan = plan_,
+                          .lifetimes = lifetimes_,
+                          .budget = plan_.at(layer_, kv_head),
+                          .call = call,
+                          .row = row,
+                          .candidates = head.candidates,
+                          .held = held_segment(row, kv_head),
+                          .own = own_segment(call, row, kv_head),
+                          .collected = head.held.collected});
+  head.attended.clear();
+  for (const std::int32_t j : head.decision.attended) head.attended.push_back(head.candidates.token[index(j)]);
+}
+
+RaggedKeys LayerCache::attended_segments(const LayerStep& call, std::int64_t pair) {
+  Head& head = heads_[index(pair)];
+  const std::int64_t row = pair / call.kv_heads;
+  const std::int64_t kv_head = pair % call.kv_heads;
+  const KeyValueSegment own = own_segment(call, row, kv_head);
+  if (head.decision.merged_attended) return {segment_of(*head.decision.merged_attended, own, call.head_dim), {}};
+  return segments_of(head.candidates, head.decision.attended, held_segment(row, kv_head), own, head.attended_index);
+}
+
+void LayerCache::carry_on(const LayerStep& call, std::int64_t pair) {
+  Head& head = heads_[index(pair)];
+  const auto kv_head = static_cast<int>(pair % call.kv_heads);
+  const std::vector<Stay> stays = staying(head, plan_.at(layer_, kv_head), call.step);
+  move_tokens(call, pair, stays);
+  update_held(head, stays);
+  head.candidates = {};
+  head.decision = {};
+}
+
+std::vector<LayerCache::Stay> LayerCache::staying(const Head& head, const HeadBudget& budget, int step) const {
+  const auto& carried = head.decision.carried;
+  const auto& dormant = head.candidates.dormant;
+  // Tokens that this step does not see stay; if they alone are too many, the oldest go.
+  const auto surplus = static_cast<std::int64_t>(dormant.size() + carried.size()) - budget.carry[index(step)];
+  std::vector<Stay> stays;
+  for (std::size_t i = index(std::max<std::int64_t>(0, surplus)); i < dormant.size(); ++i) stays.push_back({dormant[i], -1});
+  const auto n_dormant = static_cast<std::ptrdiff_t>(stays.size());
+  for (std::size_t place = 0; place < carried.size(); ++place) {
+    const std::int32_t j = carried[place];
+    const std::int32_t slot = j < head.candidates.n_held() ? head.candidates.slot[index(j)] : -1;
+    stays.push_back({slot, static_cast<std::int32_t>(place)});
+  }
+  // Slots ascend in both parts, and the step's own tokens come last already.
+  const auto before = [](const Stay& a, const Stay& b) { return a.slot >= 0 && (b.slot < 0 || a.slot < b.slot); };
+  std::inplace_merge(stays.begin(), stays.begin() + n_dormant, stays.end(), before);
+  return stays;
+}
+
+void LayerCache::move_tokens(const LayerStep& call, std::int64_t pair, const std::vector<Stay>& stays) {
+  const Head& head = heads_[index(pair)];
+  const std::int64_t row = pair / call.kv_heads;
+  const std::int64_t kv_head = pair % call.kv_heads;
+  // A valid plan never asks for more; writing beyond a head's slots would be another head's tokens.
+  require(static_cast<std::int64_t>(stays.size()) <= storage_.capacity(kv_head), "LayerCache: more tokens than slots");
+  std::vector<std::int32_t> slots;
+  for (const Stay& stay : stays) {
+    if (stay.slot >= 0) slots.push_back(stay.slot);
+  }
+  const auto move = [&](std::byte* rows, std::int64_t row_bytes, const StridedHeads<const void*>& own,
+                        const std::vector<std::byte>* merged) {
+    compact_rows(rows, row_bytes, slots);
+    for (std::size_t i = 0; i < stays.size(); ++i) {
+      const void* source = nullptr;
+      if (merged != nullptr && stays[i].place >= 0) {
+        source = merged->data() + stays[i].place * row_bytes;
+      } else if (stays[i].slot < 0) {
+        const std::int32_t j = head.decision.carried[index(stays[i].place)];
+        source = own.token(row, kv_head, j - head.candidates.n_held());
+      }
+      if (source != nullptr) std::memcpy(rows + static_cast<std::int64_t>(i) * row_bytes, source, index(row_bytes));
+    }
+  };
+  const auto& merged = head.decision.merged_carried;
+  move(storage_.keys(row, kv_head), storage_.key_row_bytes(), call.keys, merged ? &merged->keys : nullptr);
+  move(storage_.values(row, kv_head), storage_.value_row_bytes(), call.values, merged ? &merged->values : nullptr);
+}
+
+void LayerCache::update_held(Head& head, const std::vector<Stay>& stays) {
+  HeldTokens held;
+  for (const Stay& stay : stays) {
+    const bool is_carried = stay.place >= 0;
+    const std::int32_t j = is_carried ? head.decision.carried[index(stay.place)] : -1;
+    held.token.push_back(is_carried ? head.candidates.token[index(j)] : head.held.token[index(stay.slot)]);
+    if (!head.decision.collected.empty()) {
+      held.collected.push_back(is_carried ? head.decision.collected[index(j)] : head.held.collected[index(stay.slot)]);
+    }
+  }
+  head.held = std::move(held);
+}
+
+std::int64_t LayerCache::held_bytes() const noexcept {
+  std::int64_t tokens = 0;
+  for (const Head& head : heads_) tokens += static_cast<std::int64_t>(head.held.token.size());
+  return tokens * storage_.token_bytes();
+}
+
+std::vector<std::int32_t> LayerCache::attended_positions(std::int64_t row, int head) const {
+  require(row >= 0 && row < rows_ && head >= 0 && head < plan_.model.kv_heads, "attended_positions: no such row or head");
+  std::vector<std::int32_t> positions;
+  const int step = next_step_ - 1;
+  for (const std::int32_t token : heads_[index(row * plan_.model.kv_heads + head)].attended) {
+    const int source = lifetimes_.step_of(token);
+    positions.push_back(static_cast<std::int32_t>(plan_.steps.key_offset(step, source) + token -
+                                                  plan_.steps.token_offset(source)));
+  }
+  return positions;
+}
+
+}  // namespace kvscope

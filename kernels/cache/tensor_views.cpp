@@ -1,0 +1,47 @@
+#include "kernels/cache/tensor_views.h"
+
+#include "collectors/base/error.h"
+
+#include <ATen/ops/empty.h>
+
+namespace kvscope {
+namespace {
+
+template <typename Pointer>
+StridedHeads<Pointer> strided_heads(const at::Tensor& tensor, ElementType type) {
+  return {.data = tensor.data_ptr(),
+          .type = type,
+          .row_stride = tensor.stride(0),
+          .head_stride = tensor.stride(1),
+          .token_stride = tensor.stride(2)};
+}
+
+}  // namespace
+
+ElementType compute_type_of(const at::Tensor& tensor, const char* what) {
+  switch (tensor.scalar_type()) {
+    case at::kFloat: return ElementType::kFloat32;
+    case at::kHalf: return ElementType::kFloat16;
+    case at::kBFloat16: return ElementType::kBFloat16;
+    default: throw usage_error("attention kernel: {} has an element type other than float32, float16 or bfloat16", what);
+  }
+}
+
+at::Tensor with_adjacent_channels(const at::Tensor& tensor) {
+  return tensor.stride(-1) == 1 || tensor.size(-1) == 1 ? tensor : tensor.contiguous();
+}
+
+StridedHeads<const void*> heads_of(const at::Tensor& tensor, const char* what) {
+  require(tensor.dim() == 4 && tensor.device().is_cpu(), "attention kernel: tensors are [rows, heads, tokens, head_dim] on the CPU");
+  return strided_heads<const void*>(tensor, compute_type_of(tensor, what));
+}
+
+at::Tensor empty_output(const at::Tensor& q) {
+  return at::empty({q.size(0), q.size(2), q.size(1), q.size(3)}, q.options()).transpose(1, 2);
+}
+
+StridedHeads<void*> output_heads_of(const at::Tensor& tensor) {
+  return strided_heads<void*>(tensor, compute_type_of(tensor, "the output"));
+}
+
+}  // namespace kvscope

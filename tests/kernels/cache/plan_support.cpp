@@ -1,0 +1,46 @@
+#include "kernels/cache/plan_support.h"
+
+#include <algorithm>
+
+namespace kvscope::testing {
+
+Plan small_plan(const SmallModel& model, const StepTable& steps, const RetentionRule& rule, std::int64_t attend,
+                std::int64_t carry, bool keeps_last_step) {
+  Plan plan;
+  plan.method = "test";
+  plan.model.family = "test";
+  plan.model.fingerprint.assign(64, '0');
+  plan.model.layers = model.layers;
+  plan.model.heads = model.heads;
+  plan.model.kv_heads = model.kv_heads;
+  plan.model.head_dim = model.head_dim;
+  plan.model.branches = {"conditional"};
+  plan.steps = steps;
+  plan.keeps_last_step = keeps_last_step;
+  plan.rules["rule"] = rule;
+  const TokenFlow flow = token_flow(plan);
+  for (int layer = 0; layer < model.layers; ++layer) {
+    for (int head = 0; head < model.kv_heads; ++head) {
+      HeadBudget budget{.layer = layer, .head = head, .head_class = {}, .rule = "rule", .attend = {}, .carry = {}};
+      std::int64_t held = 0;
+      for (int k = 0; k < steps.size(); ++k) {
+        const std::int64_t available = flow.available(k, held);
+        const bool attends_to_all = rule.when == RetentionTime::kAfterAttending;
+        budget.attend.push_back(attends_to_all ? available : std::min(available, attend + head));
+        held = std::min(carry + head, flow.carry_limit(k, held, budget.attend.back(), rule.when));
+        budget.carry.push_back(held);
+      }
+      plan.heads.push_back(budget);
+    }
+  }
+  if (rule.score.kind == TokenScore::kCalibratedPrior) {
+    plan.prior = Array<float>({model.layers, model.kv_heads, steps.size(), steps.size()});
+    // Any positive weights will do that differ from step to step.
+    for (std::size_t i = 0; i < plan.prior.values().size(); ++i) {
+      plan.prior.values()[i] = static_cast<float>(i * 7919 % 101 + 1) / 101.0F;
+    }
+  }
+  return plan;
+}
+
+}  // namespace kvscope::testing
