@@ -7,6 +7,7 @@ namespace kvscope {
 // One function per file command_NAME.cpp, in the order in which data flows.
 [[nodiscard]] ExitStatus run_devices(const CommandContext& context);
 [[nodiscard]] ExitStatus run_convert(const CommandContext& context);
+[[nodiscard]] ExitStatus run_inspect(const CommandContext& context);
 [[nodiscard]] ExitStatus run_analyze(const CommandContext& context);
 [[nodiscard]] ExitStatus run_classify(const CommandContext& context);
 [[nodiscard]] ExitStatus run_plan(const CommandContext& context);

@@ -9,6 +9,7 @@ std::span<const Command> commands() {
       // clang-format off: one line per command, in the order in which data flows
       {"devices", "list this machine's threads, memory and GPUs", run_devices},
       {"convert", "write a checkpoint's tensors as safetensors", run_convert},
+      {"inspect", "say what a checkpoint, capture or result file holds, and check it", run_inspect},
       {"analyze", "score every head of a capture: scores.h5", run_analyze},
       {"classify", "decide which heads are contextual and which structural: heads.json", run_classify},
       {"plan", "decide how many tokens every head keeps; show, check and compare plans", run_plan},

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+namespace kvscope {
+
+/// The files that kvscope reads and writes.
+enum class FileKind { kCheckpoint, kCapture, kScores, kHeads, kPlan, kReplay };
+
+/// "checkpoint", "capture", ...
+[[nodiscard]] std::string_view file_kind_name(FileKind kind) noexcept;
+
+/// What a file says of itself, whatever it is called: the `format` of an HDF5 or JSON file, else a checkpoint's
+/// container.
+/// @throws Error  kBadInput if it is none of those; it names the format it found.
+[[nodiscard]] FileKind file_kind(const std::filesystem::path& path);
+
+}  // namespace kvscope
