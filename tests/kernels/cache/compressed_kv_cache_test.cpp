@@ -11,7 +11,7 @@
 #include <limits>
 #include <string>
 
-#include "support/libtorch.h"
+#include "support/aten.h"
 
 TEST_SUITE_BEGIN("kernels.compressed_kv_cache");
 
