@@ -11,5 +11,6 @@ namespace kvscope {
 [[nodiscard]] ExitStatus run_analyze(const CommandContext& context);
 [[nodiscard]] ExitStatus run_classify(const CommandContext& context);
 [[nodiscard]] ExitStatus run_plan(const CommandContext& context);
+[[nodiscard]] ExitStatus run_report(const CommandContext& context);
 
 }  // namespace kvscope

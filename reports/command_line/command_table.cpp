@@ -13,6 +13,7 @@ std::span<const Command> commands() {
       {"analyze", "score every head of a capture: scores.h5", run_analyze},
       {"classify", "decide which heads are contextual and which structural: heads.json", run_classify},
       {"plan", "decide how many tokens every head keeps; show, check and compare plans", run_plan},
+      {"report", "pictures and tables of everything, as one page that opens offline", run_report},
       // clang-format on
   };
   return table;

@@ -1,0 +1,46 @@
+#include "reports/atlas/report.h"
+
+#include <fmt/format.h>
+
+namespace kvscope {
+namespace {
+
+/// What was found, in a sentence or two.
+std::string lede_of(const ReportInputs& inputs) {
+  std::string lede;
+  if (inputs.heads && !inputs.heads->heads.empty()) {
+    const auto n_head = inputs.heads->heads.size();
+    const int contextual = inputs.heads->count(HeadClass::kContextual);
+    lede = fmt::format("{} of {} heads are contextual and tolerate strong compression; {} are structural and do not.",
+                       contextual, n_head, n_head - static_cast<std::size_t>(contextual));
+  } else if (inputs.capture) {
+    lede = fmt::format("Attention of {} samples.", inputs.capture->samples());
+  }
+  if (!inputs.plans.empty()) {
+    lede += fmt::format("{}{} {} measured against the full cache.", lede.empty() ? "" : " ", inputs.plans.size(),
+                        inputs.plans.size() == 1 ? "plan is" : "plans are");
+  }
+  return lede;
+}
+
+}  // namespace
+
+Report make_report(const ReportInputs& inputs, const ReportOptions& options) {
+  Report report;
+  std::vector<Section> sections;
+  const auto add = [&](Section section) {
+    (section.complete ? report.complete_sections : report.incomplete_sections).push_back(section.id);
+    sections.push_back(std::move(section));
+  };
+  add(summary_section(inputs, report.folder));
+  add(heads_section(inputs, options, report.folder));
+  add(maps_section(inputs, options, report.folder));
+  add(budgets_section(inputs, options, report.folder));
+  add(replay_section(inputs, options, report.folder));
+  add(images_section(inputs, report.folder));
+  add(provenance_section(inputs, report.folder));
+  report.folder.add_page(page_html(model_title(inputs), lede_of(inputs), sections));
+  return report;
+}
+
+}  // namespace kvscope

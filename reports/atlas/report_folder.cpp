@@ -1,0 +1,96 @@
+#include "reports/atlas/report_folder.h"
+
+#include "collectors/base/file.h"
+#include "reports/pictures/svg.h"
+#include "reports/tables/html_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace kvscope {
+namespace {
+
+constexpr std::string_view kPage = "index.html";
+
+/// Names come from file names and may hold anything; what is left works in every file system and in links.
+std::string safe_name(std::string_view name) {
+  std::string safe(name);
+  std::ranges::replace_if(
+      safe,
+      [](char c) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        return !plain && c != '-' && c != '_' && c != '.' && c != '+';
+      },
+      '_');
+  if (!safe.empty() && safe.front() == '.') safe.front() = '_';
+  return safe;
+}
+
+}  // namespace
+
+std::string ReportFolder::add(std::string path, std::string content) {
+  // Two names may differ only in characters that safe_name() replaces.
+  const std::size_t dot = path.rfind('.');
+  std::string free_path = path;
+  for (int number = 2; files_.contains(free_path); ++number) {
+    free_path = fmt::format("{}_{}{}", path.substr(0, dot), number, path.substr(dot));
+  }
+  files_[free_path] = std::move(content);
+  return free_path;
+}
+
+std::string ReportFolder::add_drawing(std::string_view name, const Drawing& drawing) {
+  return add(fmt::format("pictures/{}.svg", safe_name(name)), svg_file(drawing));
+}
+
+std::string ReportFolder::add_png(std::string_view name, std::string png) {
+  return add(fmt::format("pictures/{}.png", safe_name(name)), std::move(png));
+}
+
+std::string ReportFolder::add_table(std::string_view name, const Table& table) {
+  return add(fmt::format("tables/{}.csv", safe_name(name)), csv_text(table));
+}
+
+void ReportFolder::add_page(std::string html) {
+  add(std::string(kPage), std::move(html));
+}
+
+std::int64_t ReportFolder::total_bytes() const noexcept {
+  std::int64_t bytes = 0;
+  for (const auto& [path, content] : files_) bytes += static_cast<std::int64_t>(content.size());
+  return bytes;
+}
+
+void ReportFolder::write(const std::filesystem::path& folder) const {
+  for (const auto& [path, content] : files_) {
+    if (path != kPage) write_file(folder / path, content);
+  }
+  if (const auto page = files_.find(std::string(kPage)); page != files_.end())
+    write_file(folder / page->first, page->second);
+}
+
+std::string link_html(std::string_view path, std::string_view text) {
+  return fmt::format("<a href=\"{}\">{}</a>", escaped(path), escaped(text));
+}
+
+std::string figure_html(ReportFolder& folder, std::string_view name, const Drawing& drawing,
+                        const FigureOptions& options) {
+  std::string links = link_html(folder.add_drawing(name, drawing), "SVG");
+  if (!options.png.empty()) links += ' ' + link_html(options.png, "PNG");
+  if (options.data != nullptr) links += ' ' + link_html(folder.add_table(name, *options.data), "CSV");
+  return fmt::format(
+      "<figure class=\"chart\">\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n{}</div>\n"
+      "<figcaption>{} <span class=\"files\">{}</span></figcaption>\n</figure>\n",
+      escaped(drawing.title), svg_element(drawing), options.caption, links);
+}
+
+std::string table_html(ReportFolder& folder, std::string_view name, const Table& table) {
+  const std::string file = folder.add_table(name, table);
+  return fmt::format(
+      "<div class=\"table\">\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n{}</div>\n"
+      "<p class=\"files\">{}</p>\n</div>\n",
+      escaped(table.title().empty() ? "Table" : table.title()), html_table(table), link_html(file, "CSV"));
+}
+
+}  // namespace kvscope

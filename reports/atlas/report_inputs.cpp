@@ -1,0 +1,141 @@
+#include "reports/atlas/report_inputs.h"
+
+#include "collectors/base/hash.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace kvscope {
+namespace {
+
+/// "command_line" of a JSON object, if it is there and a text.
+std::string command_line_of(const Json& run) {
+  if (!run.is_object()) return {};
+  const auto found = run.find("command_line");
+  return found != run.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+void add_source(ReportInputs& inputs, std::string kind, const std::filesystem::path& path, std::string sha256,
+                std::string command_line) {
+  inputs.sources.push_back({std::move(kind), path, std::move(sha256), std::move(command_line)});
+}
+
+/// made_from.plan.sha256 of a replay; empty if it doesn't say.
+std::string plan_hash_of(const ReplayResult& replay) {
+  const Json::json_pointer pointer("/plan/sha256");
+  if (!replay.made_from.is_object() || !replay.made_from.contains(pointer)) return {};
+  const Json& hash = replay.made_from.at(pointer);
+  return hash.is_string() ? hash.get<std::string>() : std::string();
+}
+
+void read_plans(ReportInputs& inputs, const ReportPaths& paths) {
+  for (const auto& path : paths.plans) {
+    Plan plan = read_plan(path);
+    PlanTotals totals = plan_totals(plan);
+    std::string sha256 = sha256_of_file(path);
+    add_source(inputs, "plan", path, sha256, command_line_of(plan.made_from));
+    inputs.plans.push_back({run_name(path), std::move(sha256), std::move(plan), std::move(totals)});
+  }
+}
+
+void read_replays(ReportInputs& inputs, const ReportPaths& paths) {
+  for (const auto& path : paths.replays) {
+    ReplayResult result = read_replay(path);
+    add_source(inputs, "replay", path, sha256_of_file(path), command_line_of(result.run));
+    const std::string hash = plan_hash_of(result);
+    const auto plan = std::ranges::find(inputs.plans, hash, &NamedPlan::sha256);
+    std::string name = !hash.empty() && plan != inputs.plans.end() ? plan->name : run_name(path);
+    const bool other_plan = !hash.empty() && plan == inputs.plans.end() &&
+                            std::ranges::find(inputs.plans, name, &NamedPlan::name) != inputs.plans.end();
+    if (other_plan) name += " (another plan)";
+    std::optional<ReplayImages> images;
+    if (!result.images.empty()) {
+      const auto sidecar = path.parent_path() / std::filesystem::path(result.images).filename();
+      if (std::filesystem::exists(sidecar)) images = read_replay_images(sidecar);
+    }
+    inputs.replays.push_back({std::move(name), std::move(result), std::move(images)});
+  }
+}
+
+/// Files of the same name in different folders get a number, so that every legend entry is unique.
+template <typename Named>
+void make_names_unique(std::vector<Named>& runs) {
+  for (std::size_t i = 1; i < runs.size(); ++i) {
+    const std::string name = runs[i].name;
+    const auto taken = [&](const std::string& candidate) {
+      return std::any_of(runs.begin(), runs.begin() + static_cast<std::ptrdiff_t>(i),
+                         [&candidate](const Named& earlier) { return earlier.name == candidate; });
+    };
+    for (int number = 2; taken(runs[i].name); ++number) runs[i].name = name + " (" + std::to_string(number) + ")";
+  }
+}
+
+void check_models(const ReportInputs& inputs, const ReportPaths& paths) {
+  const ModelInfo* expected = inputs.model();
+  if (expected == nullptr) return;
+  const std::string expected_name = inputs.sources.front().path.string();
+  if (inputs.heads && inputs.heads->model) {
+    check_same_model(*inputs.heads->model, paths.heads.string(), *expected, expected_name);
+  }
+  for (std::size_t i = 0; i < inputs.plans.size(); ++i) {
+    check_same_model(inputs.plans[i].plan.model, paths.plans[i].string(), *expected, expected_name);
+  }
+  for (std::size_t i = 0; i < inputs.replays.size(); ++i) {
+    check_same_model(inputs.replays[i].result.model, paths.replays[i].string(), *expected, expected_name);
+  }
+  if (inputs.heads && (inputs.heads->layers != expected->layers || inputs.heads->heads_per_layer != expected->heads)) {
+    throw bad_input("{}: classifies {} layers of {} heads, but the model of {} has {} of {}", paths.heads.string(),
+                    inputs.heads->layers, inputs.heads->heads_per_layer, expected_name, expected->layers,
+                    expected->heads);
+  }
+}
+
+}  // namespace
+
+const ModelInfo* ReportInputs::model() const noexcept {
+  if (capture) return &capture->model();
+  if (heads && heads->model) return &*heads->model;
+  if (!plans.empty()) return &plans.front().plan.model;
+  return replays.empty() ? nullptr : &replays.front().result.model;
+}
+
+const StepTable* ReportInputs::steps() const noexcept {
+  if (capture) return &capture->steps();
+  if (!plans.empty()) return &plans.front().plan.steps;
+  return replays.empty() ? nullptr : &replays.front().result.steps;
+}
+
+ReportInputs read_report_inputs(const ReportPaths& paths) {
+  if (paths.capture.empty() && paths.scores.empty() && paths.heads.empty() && paths.plans.empty() &&
+      paths.replays.empty()) {
+    throw usage_error("nothing to report: name at least one of --capture, --scores, --heads, --plan, --replay");
+  }
+  ReportInputs inputs;
+  if (!paths.capture.empty()) {
+    inputs.capture = Capture::open(paths.capture);
+    add_source(inputs, "capture", paths.capture, inputs.capture->sha256(), command_line_of(inputs.capture->run()));
+  }
+  if (!paths.heads.empty()) {
+    inputs.heads = read_heads(paths.heads);
+    add_source(inputs, "heads", paths.heads, sha256_of_file(paths.heads), command_line_of(inputs.heads->made_from));
+  }
+  read_plans(inputs, paths);
+  read_replays(inputs, paths);
+  make_names_unique(inputs.plans);
+  make_names_unique(inputs.replays);
+  check_models(inputs, paths);
+  return inputs;
+}
+
+std::string run_name(const std::filesystem::path& path) {
+  std::string name = path.filename().string();
+  for (const std::string_view ending : {".plan.json", ".replay.json", ".json"}) {
+    if (name.size() > ending.size() && name.ends_with(ending)) {
+      name.resize(name.size() - ending.size());
+      break;
+    }
+  }
+  return name;
+}
+
+}  // namespace kvscope

@@ -1,0 +1,68 @@
+#pragma once
+
+#include "classifiers/heads/heads.h"
+#include "classifiers/plan/accounting.h"
+#include "classifiers/plan/plan.h"
+#include "collectors/capture/capture.h"
+#include "kernels/replay/replay_images.h"
+#include "kernels/replay/replay_result.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kvscope {
+
+/// The files a report is made from; all but one may be absent.
+struct ReportPaths {
+  std::filesystem::path capture;
+  std::filesystem::path scores;
+  std::filesystem::path heads;
+  std::vector<std::filesystem::path> plans;
+  std::vector<std::filesystem::path> replays;
+};
+
+/// Where an input came from, for the provenance section.
+struct ReportSource {
+  std::string kind;  ///< "capture", "scores", "heads", "plan", "replay"
+  std::filesystem::path path;
+  std::string sha256;
+  std::string command_line;  ///< that made it; empty where the file doesn't say
+};
+
+struct NamedPlan {
+  std::string name;  ///< of its file, less endings: "hack-50" of hack-50.plan.json
+  std::string sha256;
+  Plan plan;
+  PlanTotals totals;
+};
+
+struct NamedReplay {
+  std::string name;  ///< of its plan if that is in the report, else of its file
+  ReplayResult result;
+  std::optional<ReplayImages> images;  ///< absent where the replay made none, or they were moved away
+};
+
+/// Everything a report shows, read and checked.
+struct ReportInputs {
+  std::optional<Capture> capture;
+  std::optional<HeadClassification> heads;
+  std::vector<NamedPlan> plans;
+  std::vector<NamedReplay> replays;
+  std::vector<ReportSource> sources;
+  std::filesystem::path scores_path;  ///< empty where there are none
+
+  /// The model of the first input that names one.
+  [[nodiscard]] const ModelInfo* model() const noexcept;
+  [[nodiscard]] const StepTable* steps() const noexcept;
+};
+
+/// Reads all files and checks that they speak of the same model.
+/// @throws Error  kUsage if no file is named; kBadInput if one cannot be read or belongs to another model.
+[[nodiscard]] ReportInputs read_report_inputs(const ReportPaths& paths);
+
+/// What a file is called in tables and legends: its name without ".plan.json", ".replay.json" or ".json".
+[[nodiscard]] std::string run_name(const std::filesystem::path& path);
+
+}  // namespace kvscope

@@ -1,0 +1,140 @@
+#include "reports/atlas/sections.h"
+#include "reports/pictures/head_map.h"
+#include "reports/pictures/png.h"
+#include "reports/pictures/svg.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace kvscope {
+namespace {
+
+Cell optional_cell(const std::optional<double>& value) {
+  return value ? Cell(*value) : Cell();
+}
+
+Table heads_table(const HeadClassification& classification) {
+  Table table("", {{"layer", "Layer"},
+                   {"head", "Head"},
+                   {"class", "Class"},
+                   {"score", "Score", CellFormat::kPlain, 4},
+                   {"margin", "Margin", CellFormat::kPlain, 3},
+                   {"confidence", "Confidence", CellFormat::kPercent, 0},
+                   {"posterior", "Posterior", CellFormat::kPercent, 1}});
+  for (const ClassifiedHead& head : classification.heads) {
+    table.add_row({head.layer, head.head, std::string(head_class_name(head.head_class)), head.score, head.margin,
+                   optional_cell(head.confidence), optional_cell(head.posterior)});
+  }
+  return table;
+}
+
+Table borderline_table(const HeadClassification& classification) {
+  Table table("Borderline heads, least certain first", {{"layer", "Layer"},
+                                                        {"head", "Head"},
+                                                        {"class", "Class"},
+                                                        {"score", "Score", CellFormat::kPlain, 4},
+                                                        {"margin", "Margin", CellFormat::kPlain, 3},
+                                                        {"confidence", "Confidence", CellFormat::kPercent, 0}});
+  for (const ClassifiedHead& head : classification.borderline()) {
+    table.add_row({head.layer, head.head, std::string(head_class_name(head.head_class)), head.score, head.margin,
+                   optional_cell(head.confidence)});
+  }
+  return table;
+}
+
+/// Numbers and texts of a JSON object, one per line: "samples / jaccard".
+void add_leaves(Table& table, const std::string& prefix, const Json& json) {
+  for (const auto& [key, value] : json.items()) {
+    const std::string name = prefix.empty() ? key : prefix + " / " + key;
+    if (value.is_object()) {
+      add_leaves(table, name, value);
+    } else if (value.is_number_integer()) {
+      table.add_row({name, value.get<std::int64_t>()});
+    } else if (value.is_number()) {
+      table.add_row({name, value.get<double>()});
+    } else if (value.is_string()) {
+      table.add_row({name, value.get<std::string>()});
+    } else if (value.is_boolean()) {
+      table.add_row({name, std::string(value.get<bool>() ? "yes" : "no")});
+    }
+  }
+}
+
+std::string method_sentence(const HeadClassification& classification) {
+  const auto n_head = classification.heads.size();
+  return fmt::format("Method <em>{}</em> finds {} of {} heads contextual and {} structural.",
+                     escaped(classification.method), classification.count(HeadClass::kContextual), n_head,
+                     classification.count(HeadClass::kStructural));
+}
+
+constexpr const char* kExplanation =
+    "<p>A <em>contextual</em> head looks at the same few keys from nearly every query: its map has vertical stripes, "
+    "and it "
+    "survives strong compression. A <em>structural</em> head looks at the corresponding place in every scale: its map "
+    "has one "
+    "diagonal band per source scale, and it does not.</p>\n";
+
+}  // namespace
+
+Section heads_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder) {
+  Section section{"heads", "Head classes", {}, true};
+  if (!inputs.heads || inputs.heads->heads.empty()) {
+    section.complete = false;
+    section.html = missing_html("No classification was given: kvscope classify makes one, and --heads names it.");
+    return section;
+  }
+  const HeadClassification& classification = *inputs.heads;
+  const std::string label = score_label(classification);
+  section.html =
+      fmt::format("<p>{} Hover over a cell for its figures.</p>\n{}", method_sentence(classification), kExplanation);
+
+  const Table table = heads_table(classification);
+  section.html += "<div class=\"pair\">\n";
+  section.html += figure_html(
+      folder, "class_map", class_map(classification, borderline_indices(classification), label),
+      {"Class of every head" +
+           std::string(classification.layers * classification.heads_per_layer <= 100 ? ", with its score." : "."),
+       folder.add_png("class_map", png_bytes(class_image(classification))), &table});
+
+  HeadValues values{label + " of every head", label, classification.layers, classification.heads_per_layer, {}};
+  for (const ClassifiedHead& head : classification.heads) values.values.push_back(head.score);
+  const double lowest = std::ranges::min(values.values);
+  values.scale = lowest > 0.0 ? round_logarithmic_scale(values.values) : round_linear_scale(values.values, false);
+  if (lowest > 0.0) values.label += " (log)";
+  const ColorMap colors = color_map(options.color_map);
+  section.html +=
+      figure_html(folder, "score_map", head_heat_map(values, colors),
+                  {"The score itself.", folder.add_png("score_map", png_bytes(head_image(values, colors))), nullptr});
+  section.html += "</div>\n";
+  section.html += figure_html(folder, "sorted_scores", sorted_scores(classification, label),
+                              {"All heads by rising score, and where the classes part.", "", nullptr});
+
+  const Table borderline = borderline_table(classification);
+  if (borderline.empty()) {
+    section.html +=
+        "<p>No head is borderline: resampling the samples gives every head the same class in at least 95 % of draws, "
+        "or nothing was resampled.</p>\n";
+  } else {
+    section.html +=
+        "<h3>Borderline heads</h3>\n<p>Resampling the samples gives these heads the other class in more than 5 % of "
+        "draws.</p>\n" +
+        table_html(folder, "borderline_heads", borderline);
+  }
+  Table stability("Stability, as the classifier found it",
+                  {{"figure", "Figure"}, {"value", "Value", CellFormat::kPlain, 4}});
+  if (classification.stability.is_object()) add_leaves(stability, "", classification.stability);
+  if (!stability.empty()) {
+    section.html +=
+        "<details><summary>Stability and parameters</summary>\n" + table_html(folder, "stability", stability);
+    Table parameters("Parameters of the method",
+                     {{"parameter", "Parameter"}, {"value", "Value", CellFormat::kPlain, 6}});
+    if (classification.parameters.is_object()) add_leaves(parameters, "", classification.parameters);
+    if (!parameters.empty()) section.html += table_html(folder, "parameters", parameters);
+    section.html += "</details>\n";
+  }
+  return section;
+}
+
+}  // namespace kvscope

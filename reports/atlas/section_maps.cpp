@@ -1,0 +1,238 @@
+#include "reports/atlas/sections.h"
+#include "reports/pictures/attention_picture.h"
+#include "reports/pictures/head_map.h"
+#include "reports/pictures/png.h"
+#include "reports/pictures/svg.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace kvscope {
+namespace {
+
+constexpr std::size_t kHeadsPerGroup = 4;
+constexpr double kPanelSide = 132.0;
+/// Conditional rows: what the classification uses (method of HACK).
+constexpr int kBranch = 0;
+/// Larger maps are pooled inside the page; the PNG files beside it have every weight.
+constexpr std::int64_t kLargestPanel = 160;
+
+/// A map with its own storage.
+struct OwnedMap {
+  std::vector<float> weights;
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  int step = 0;
+
+  [[nodiscard]] AttentionView view() const { return {weights, rows, columns, step}; }
+};
+
+OwnedMap pooled(const OwnedMap& map) {
+  if (map.rows <= kLargestPanel && map.columns <= kLargestPanel) return map;
+  OwnedMap result{{}, std::min(map.rows, kLargestPanel), std::min(map.columns, kLargestPanel), map.step};
+  for (std::int64_t i = 0; i < result.rows; ++i) {
+    for (std::int64_t j = 0; j < result.columns; ++j) {
+      const std::int64_t top = i * map.rows / result.rows;
+      const std::int64_t bottom = (i + 1) * map.rows / result.rows;
+      const std::int64_t left = j * map.columns / result.columns;
+      const std::int64_t right = (j + 1) * map.columns / result.columns;
+      double sum = 0.0;
+      for (std::int64_t y = top; y < bottom; ++y) {
+        for (std::int64_t x = left; x < right; ++x) sum += map.weights[static_cast<std::size_t>(y * map.columns + x)];
+      }
+      result.weights.push_back(static_cast<float>(sum / static_cast<double>((bottom - top) * (right - left))));
+    }
+  }
+  return result;
+}
+
+/// Reads the maps of heads: raw ones of the first sample where the capture has them, else the mean over samples
+/// pooled to a thumbnail. Thumbnails of a step are read once.
+class MapReader {
+ public:
+  explicit MapReader(const Capture& capture) : capture_(capture) {}
+
+  [[nodiscard]] std::optional<OwnedMap> read(HeadPlace head, int step) {
+    if (capture_.map_samples() > 0 && capture_.has_map(head.layer, head.head, step)) {
+      used_raw_ = true;
+      const Array<float> map = capture_.read_map(head.layer, head.head, step, 0, kBranch);
+      return OwnedMap{{map.values().begin(), map.values().end()}, map.extent(0), map.extent(1), step};
+    }
+    const Array<float>* thumbnails = thumbnails_of(step);
+    if (thumbnails == nullptr) return std::nullopt;
+    used_thumbnails_ = true;
+    const auto values = thumbnails->slice(kBranch, head.layer, head.head);
+    return OwnedMap{{values.begin(), values.end()}, thumbnails->extent(3), thumbnails->extent(4), step};
+  }
+
+  /// Says what the panels show.
+  [[nodiscard]] std::string sentence() const {
+    const std::string raw = "every weight of the first sample's conditional row";
+    const std::string mean = fmt::format("the mean over {} samples, conditional rows, pooled to at most {} × {}",
+                                         capture_.samples(), kThumbnailSide, kThumbnailSide);
+    if (used_raw_ && used_thumbnails_)
+      return fmt::format("Panels show {}; where the capture has no raw map, {}.", raw, mean);
+    return fmt::format("Panels show {}.", used_raw_ ? raw : mean);
+  }
+
+ private:
+  const Array<float>* thumbnails_of(int step) {
+    const auto known = thumbnails_.find(step);
+    if (known != thumbnails_.end()) return &known->second;
+    if (!capture_.has(mean_statistic::kThumbnail, step)) return nullptr;
+    return &thumbnails_.emplace(step, capture_.read(mean_statistic::kThumbnail, step)).first->second;
+  }
+
+  const Capture& capture_;
+  std::map<int, Array<float>> thumbnails_;
+  bool used_raw_ = false;
+  bool used_thumbnails_ = false;
+};
+
+/// Heads of a class, the farthest from the split first.
+std::vector<HeadPlace> most_typical(const HeadClassification& classification, HeadClass head_class) {
+  std::vector<ClassifiedHead> heads;
+  std::ranges::copy_if(classification.heads, std::back_inserter(heads),
+                       [head_class](const ClassifiedHead& head) { return head.head_class == head_class; });
+  std::ranges::stable_sort(heads, std::ranges::greater(), &ClassifiedHead::margin);
+  std::vector<HeadPlace> places;
+  for (std::size_t i = 0; i < std::min(heads.size(), kHeadsPerGroup); ++i)
+    places.push_back({heads[i].layer, heads[i].head});
+  return places;
+}
+
+/// The heads closest to the split: the classifier's borderline ones, or else those with the smallest margin.
+std::vector<HeadPlace> closest_to_split(const HeadClassification& classification) {
+  std::vector<ClassifiedHead> heads = classification.borderline();
+  if (heads.empty()) {
+    heads = classification.heads;
+    std::ranges::stable_sort(heads, {}, &ClassifiedHead::margin);
+  }
+  std::vector<HeadPlace> places;
+  for (std::size_t i = 0; i < std::min(heads.size(), kHeadsPerGroup); ++i)
+    places.push_back({heads[i].layer, heads[i].head});
+  return places;
+}
+
+/// Draws heads, each at most once: a head that is asked for again is only linked.
+class HeadGallery {
+ public:
+  HeadGallery(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder)
+      : inputs_(inputs),
+        steps_(inputs.capture->steps()),
+        colors_(color_map(options.color_map)),
+        folder_(folder),
+        reader_(*inputs.capture) {}
+
+  [[nodiscard]] std::string group(const std::string& heading, const std::vector<HeadPlace>& heads) {
+    if (heads.empty()) return {};
+    std::string html = fmt::format("<h3>{}</h3>\n", escaped(heading));
+    for (const HeadPlace head : heads) html += article(head);
+    return html;
+  }
+  [[nodiscard]] const MapReader& reader() const noexcept { return reader_; }
+
+ private:
+  std::string article(HeadPlace head) {
+    const std::string id = fmt::format("head-{}-{}", head.layer, head.head);
+    if (std::ranges::find(shown_, head) != shown_.end()) {
+      return fmt::format("<p><a href=\"#{}\">Layer {}, head {}</a> is shown above.</p>\n", id, head.layer, head.head);
+    }
+    shown_.push_back(head);
+    std::vector<OwnedMap> maps;
+    std::string panels;
+    std::string files;
+    for (int step = 0; step < steps_.size(); ++step) {
+      if (steps_.n_key(step) < 2) continue;  // one key has all the attention
+      const auto map = reader_.read(head, step);
+      if (!map) continue;
+      panels += panel(head, *map, files);
+      maps.push_back(pooled(*map));
+    }
+    if (maps.empty())
+      return fmt::format("<p>The capture has no map of layer {}, head {}.</p>\n", head.layer, head.head);
+    std::vector<AttentionView> views;
+    for (const OwnedMap& map : maps) views.push_back(map.view());
+    const std::string svg = folder_.add_drawing(
+        fmt::format("layer_{:02}_head_{:02}", head.layer, head.head),
+        attention_figure(views, steps_, colors_, fmt::format("Attention of layer {} head {}", head.layer, head.head)));
+    return fmt::format(
+        "<article class=\"head\" id=\"{}\">\n<h4>Layer {}, head {}</h4>\n{}<div class=\"panels\">\n{}</div>\n"
+        "<p class=\"files\">{} PNG:{}</p>\n</article>\n",
+        id, head.layer, head.head, verdict(head), panels, link_html(svg, "SVG"), files);
+  }
+
+  std::string panel(HeadPlace head, const OwnedMap& map, std::string& files) {
+    const std::string name = step_name(steps_[map.step]);
+    const std::string png =
+        folder_.add_png(fmt::format("layer_{:02}_head_{:02}_step_{:02}", head.layer, head.head, map.step),
+                        png_bytes(attention_image(map.view(), steps_, colors_)));
+    files += ' ' + link_html(png, name);
+    const std::string title = fmt::format("Attention of layer {} head {}, queries of {}", head.layer, head.head, name);
+    const OwnedMap small = pooled(map);
+    return fmt::format("<figure>{}<figcaption>{}</figcaption></figure>\n",
+                       svg_element(attention_panel(small.view(), steps_, kPanelSide, colors_, title)), escaped(name));
+  }
+
+  std::string verdict(HeadPlace place) const {
+    if (!inputs_.heads) return {};
+    const ClassifiedHead& head = inputs_.heads->at(place.layer, place.head);
+    const auto name = head_class_name(head.head_class);
+    return fmt::format(
+        "<p class=\"meta\"><span class=\"chip {0}\">{0}</span> {1} {2}, margin {3}{4}</p>\n", name,
+        escaped(score_label(*inputs_.heads)), number_label(head.score, 3), number_label(head.margin, 3),
+        head.confidence ? fmt::format(", confidence {:.0f} %", 100.0 * *head.confidence) : std::string());
+  }
+
+  const ReportInputs& inputs_;
+  const StepTable& steps_;
+  ColorMap colors_;
+  ReportFolder& folder_;
+  MapReader reader_;
+  std::vector<HeadPlace> shown_;
+};
+
+std::string legend_figure(const ColorMap& colors) {
+  Drawing legend{380.0, kColorBarHeight, std::string(kAttentionLabel), {}, {}};
+  draw_color_bar(legend, {4.0, 0.0}, 360.0, attention_scale(), colors, std::string(kAttentionLabel));
+  return fmt::format("<div class=\"legend\">{}</div>\n", svg_element(legend));
+}
+
+}  // namespace
+
+Section maps_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder) {
+  Section section{"maps", "Attention maps", {}, true};
+  if (!inputs.capture) {
+    section.complete = false;
+    section.html = missing_html("No capture was given: kvscope collect makes one, and --capture names it.");
+    return section;
+  }
+  for (const HeadPlace head : options.open_first) {
+    const ModelInfo& model = inputs.capture->model();
+    if (head.layer < 0 || head.layer >= model.layers || head.head < 0 || head.head >= model.heads) {
+      throw usage_error("--open-first: there is no layer {} head {}; {} has {} layers of {} heads", head.layer,
+                        head.head, inputs.capture->path().string(), model.layers, model.heads);
+    }
+  }
+  HeadGallery gallery(inputs, options, folder);
+  std::string groups = gallery.group("Chosen heads", options.open_first);
+  if (inputs.heads) {
+    groups += gallery.group("Most typical contextual heads", most_typical(*inputs.heads, HeadClass::kContextual));
+    groups += gallery.group("Most typical structural heads", most_typical(*inputs.heads, HeadClass::kStructural));
+    groups += gallery.group(inputs.heads->borderline().empty() ? "Heads closest to the split" : "Borderline heads",
+                            closest_to_split(*inputs.heads));
+  } else {
+    section.complete = false;
+    groups += missing_html("Which heads are typical is known with a classification: --heads names it.");
+  }
+  section.html = fmt::format(
+      "<p>One panel per scale: queries run downwards, keys to the right from coarse to fine, white lines part the "
+      "source scales. "
+      "{} All panels share one fixed range.</p>\n{}{}",
+      escaped(gallery.reader().sentence()), legend_figure(color_map(options.color_map)), groups);
+  return section;
+}
+
+}  // namespace kvscope

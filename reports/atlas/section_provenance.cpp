@@ -1,0 +1,51 @@
+#include "reports/atlas/sections.h"
+#include "reports/pictures/svg.h"
+
+#include <fmt/format.h>
+
+namespace kvscope {
+namespace {
+
+/// What a capture's or replay's run attribute says, one line per field; long lists are left to the file itself.
+std::string run_html(const std::string& heading, const Json& run) {
+  if (!run.is_object() || run.empty()) return {};
+  std::string html = fmt::format("<details><summary>{}</summary>\n<dl class=\"facts\">\n", escaped(heading));
+  for (const auto& [key, value] : run.items()) {
+    std::string text =
+        value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (text.size() > 400) text = text.substr(0, 397) + "...";
+    html += fmt::format("<div><dt>{}</dt><dd><code>{}</code></dd></div>\n", escaped(key), escaped(text));
+  }
+  return html + "</dl>\n</details>\n";
+}
+
+}  // namespace
+
+Section provenance_section(const ReportInputs& inputs, ReportFolder& folder) {
+  Section section{"provenance", "Provenance", {}, true};
+  Table table("Inputs", {{"input", "Input"}, {"path", "Path"}, {"sha256", "SHA-256"}, {"command_line", "Made by"}});
+  section.html = "<p>Every figure above follows from these files.</p>\n<dl class=\"sources\">\n";
+  for (const ReportSource& source : inputs.sources) {
+    table.add_row({source.kind, source.path.string(), source.sha256, source.command_line});
+    section.html +=
+        fmt::format("<div><dt>{}</dt><dd><code>{}</code></dd><dd class=\"hash\">sha256 <code>{}</code></dd>",
+                    escaped(source.kind), escaped(source.path.string()), escaped(source.sha256));
+    if (!source.command_line.empty())
+      section.html += fmt::format("<dd><code>{}</code></dd>", escaped(source.command_line));
+    section.html += "</div>\n";
+  }
+  section.html +=
+      fmt::format("</dl>\n<p class=\"files\">{}</p>\n", link_html(folder.add_table("inputs", table), "CSV"));
+  if (inputs.capture) section.html += run_html("How the capture was made", inputs.capture->run());
+  for (const NamedReplay& replay : inputs.replays)
+    section.html += run_html("How " + replay.name + " was replayed", replay.result.run);
+  if (const ModelInfo* model = inputs.model()) {
+    section.html += fmt::format("<p>Model fingerprint <code class=\"hash\">{}</code>. Made by kvscope {}.</p>\n",
+                                escaped(model->fingerprint), KVSCOPE_VERSION);
+  } else {
+    section.html += fmt::format("<p>Made by kvscope {}.</p>\n", KVSCOPE_VERSION);
+  }
+  return section;
+}
+
+}  // namespace kvscope

@@ -1,0 +1,72 @@
+#pragma once
+
+#include "reports/atlas/report_folder.h"
+#include "reports/atlas/report_inputs.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kvscope {
+
+/// A part of the page: its heading in the table of contents, and its content. What the inputs don't allow is said in
+/// a sentence that names the option to give.
+struct Section {
+  std::string id;  ///< for links: "#heads"
+  std::string heading;
+  std::string html;      ///< without the heading
+  bool complete = true;  ///< false: an input was missing
+};
+
+/// A head by its place.
+struct HeadPlace {
+  int layer = 0;
+  int head = 0;
+  bool operator==(const HeadPlace&) const = default;
+};
+
+/// How the reader wants the report.
+struct ReportOptions {
+  std::vector<HeadPlace> open_first;  ///< heads whose maps come before all others
+  std::string color_map = std::string(kDefaultColorMap);
+};
+
+/// What was measured and what came out, in sentences, figures and one table over plans.
+[[nodiscard]] Section summary_section(const ReportInputs& inputs, ReportFolder& folder);
+/// Class map, sorted scores with the split, borderline heads.
+[[nodiscard]] Section heads_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder);
+/// Maps of the most typical heads of both classes, of the borderline ones, and of those asked for.
+[[nodiscard]] Section maps_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder);
+/// What each plan keeps: bytes and tokens by step, layer, class and head.
+[[nodiscard]] Section budgets_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder);
+/// What each plan costs: divergence, agreement and output error by step, and against bytes.
+[[nodiscard]] Section replay_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder);
+/// Images of the full and the compressed runs side by side.
+[[nodiscard]] Section images_section(const ReportInputs& inputs, ReportFolder& folder);
+/// Every input: path, hash, command line.
+[[nodiscard]] Section provenance_section(const ReportInputs& inputs, ReportFolder& folder);
+
+/// The page: style sheet, header, table of contents, sections. Needs no script and no network.
+/// @param lede  a sentence or two below the title; text
+[[nodiscard]] std::string page_html(const std::string& title, const std::string& lede,
+                                    const std::vector<Section>& sections);
+
+/// A paragraph that says what is missing.
+[[nodiscard]] std::string missing_html(const std::string& sentence);
+
+/// "VAR, 6 layers × 6 heads".
+[[nodiscard]] std::string model_title(const ReportInputs& inputs);
+
+/// The plan that belongs to a replay, by name.
+[[nodiscard]] const NamedPlan* plan_of(const ReportInputs& inputs, const NamedReplay& replay);
+
+/// What the classification's score is called.
+[[nodiscard]] std::string score_label(const HeadClassification& classification);
+
+/// Indices of the borderline heads: those the classifier is unsure of.
+[[nodiscard]] std::vector<std::size_t> borderline_indices(const HeadClassification& classification);
+
+/// One tick per step, at 0, 1, ..., named by its grid.
+[[nodiscard]] std::vector<Tick> step_ticks(const StepTable& steps);
+
+}  // namespace kvscope
