@@ -16,9 +16,9 @@ std::string lede_of(const ReportInputs& inputs) {
   } else if (inputs.capture) {
     lede = fmt::format("Attention of {} samples.", inputs.capture->samples());
   }
-  if (!inputs.plans.empty()) {
-    lede += fmt::format("{}{} {} measured against the full cache.", lede.empty() ? "" : " ", inputs.plans.size(),
-                        inputs.plans.size() == 1 ? "plan is" : "plans are");
+  if (!inputs.replays.empty()) {
+    lede += fmt::format("{}{} {} replayed against the full cache.", lede.empty() ? "" : " ", inputs.replays.size(),
+                        inputs.replays.size() == 1 ? "plan was" : "plans were");
   }
   return lede;
 }
@@ -34,6 +34,7 @@ Report make_report(const ReportInputs& inputs, const ReportOptions& options) {
   };
   add(summary_section(inputs, report.folder));
   add(heads_section(inputs, options, report.folder));
+  add(scores_section(inputs, options, report.folder));
   add(maps_section(inputs, options, report.folder));
   add(budgets_section(inputs, options, report.folder));
   add(replay_section(inputs, options, report.folder));

@@ -74,6 +74,7 @@ void check_models(const ReportInputs& inputs, const ReportPaths& paths) {
   const ModelInfo* expected = inputs.model();
   if (expected == nullptr) return;
   const std::string expected_name = inputs.sources.front().path.string();
+  if (inputs.scores) check_same_model(inputs.scores->model, paths.scores.string(), *expected, expected_name);
   if (inputs.heads && inputs.heads->model) {
     check_same_model(*inputs.heads->model, paths.heads.string(), *expected, expected_name);
   }
@@ -94,6 +95,7 @@ void check_models(const ReportInputs& inputs, const ReportPaths& paths) {
 
 const ModelInfo* ReportInputs::model() const noexcept {
   if (capture) return &capture->model();
+  if (scores) return &scores->model;
   if (heads && heads->model) return &*heads->model;
   if (!plans.empty()) return &plans.front().plan.model;
   return replays.empty() ? nullptr : &replays.front().result.model;
@@ -101,8 +103,20 @@ const ModelInfo* ReportInputs::model() const noexcept {
 
 const StepTable* ReportInputs::steps() const noexcept {
   if (capture) return &capture->steps();
+  if (scores) return &scores->steps;
   if (!plans.empty()) return &plans.front().plan.steps;
   return replays.empty() ? nullptr : &replays.front().result.steps;
+}
+
+std::size_t ReportInputs::style_of(std::string_view name) const noexcept {
+  const auto plan = std::ranges::find(plans, name, &NamedPlan::name);
+  if (plan != plans.end()) return static_cast<std::size_t>(plan - plans.begin());
+  std::size_t style = plans.size();
+  for (const NamedReplay& replay : replays) {
+    if (replay.name == name) return style;
+    if (std::ranges::find(plans, replay.name, &NamedPlan::name) == plans.end()) ++style;
+  }
+  return style;
 }
 
 ReportInputs read_report_inputs(const ReportPaths& paths) {
@@ -114,6 +128,10 @@ ReportInputs read_report_inputs(const ReportPaths& paths) {
   if (!paths.capture.empty()) {
     inputs.capture = Capture::open(paths.capture);
     add_source(inputs, "capture", paths.capture, inputs.capture->sha256(), command_line_of(inputs.capture->run()));
+  }
+  if (!paths.scores.empty()) {
+    inputs.scores = read_scores(paths.scores);
+    add_source(inputs, "scores", paths.scores, sha256_of_file(paths.scores), command_line_of(inputs.scores->made_from));
   }
   if (!paths.heads.empty()) {
     inputs.heads = read_heads(paths.heads);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "analysis/scores.h"
 #include "classifiers/heads/heads.h"
 #include "classifiers/plan/accounting.h"
 #include "classifiers/plan/plan.h"
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kvscope {
@@ -47,15 +49,17 @@ struct NamedReplay {
 /// Everything a report shows, read and checked.
 struct ReportInputs {
   std::optional<Capture> capture;
+  std::optional<Scores> scores;
   std::optional<HeadClassification> heads;
   std::vector<NamedPlan> plans;
   std::vector<NamedReplay> replays;
   std::vector<ReportSource> sources;
-  std::filesystem::path scores_path;  ///< empty where there are none
 
   /// The model of the first input that names one.
   [[nodiscard]] const ModelInfo* model() const noexcept;
   [[nodiscard]] const StepTable* steps() const noexcept;
+  /// Number of a plan or replay among all names, so that it has one colour in every chart.
+  [[nodiscard]] std::size_t style_of(std::string_view name) const noexcept;
 };
 
 /// Reads all files and checks that they speak of the same model.

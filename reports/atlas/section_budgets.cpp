@@ -4,6 +4,7 @@
 #include "reports/pictures/line_chart.h"
 #include "reports/pictures/png.h"
 #include "reports/pictures/svg.h"
+#include "reports/tables/plan_tables.h"
 
 #include <fmt/format.h>
 
@@ -21,9 +22,9 @@ Table plans_table(const std::vector<NamedPlan>& plans) {
   Table table("What plans keep, per sample",
               {{"plan", "Plan"},
                {"method", "Method"},
-               {"attended_share", "Attended, of T_K", CellFormat::kPercent, 1},
-               {"carried_share_of_all", "Carried, of T_K", CellFormat::kPercent, 1},
-               {"carried_share_of_earlier", "Carried, of T_K−1", CellFormat::kPercent, 1},
+               {"attended_share", "Attended, of all", CellFormat::kPercent, 1},
+               {"carried_share_of_all", "Carried, of all", CellFormat::kPercent, 1},
+               {"carried_share_of_earlier", "Carried, of earlier", CellFormat::kPercent, 1},
                {"published_bytes", "As published", CellFormat::kBytes},
                {"full_bytes", "Full", CellFormat::kBytes},
                {"lossless_bytes", "Lossless", CellFormat::kBytes},
@@ -35,27 +36,6 @@ Table plans_table(const std::vector<NamedPlan>& plans) {
                    share_cell(totals.carried_share_of_all()), share_cell(totals.carried_share_of_earlier()),
                    totals.published_bytes, totals.full_bytes, totals.lossless_bytes, totals.allocated_bytes,
                    share_cell(totals.compressed_flops / totals.full_flops)});
-  }
-  return table;
-}
-
-Table steps_table(const NamedPlan& plan) {
-  const StepTable& steps = plan.plan.steps;
-  const auto n_head = static_cast<double>(plan.totals.heads);
-  Table table("By scale, mean over heads", {{"step", "Step"},
-                                            {"scale", "Scale"},
-                                            {"new_tokens", "New tokens"},
-                                            {"all_tokens", "All so far"},
-                                            {"attended_tokens", "Attended", CellFormat::kFixed, 1},
-                                            {"attended_share", "of all", CellFormat::kPercent, 1},
-                                            {"carried_tokens", "Carried on", CellFormat::kFixed, 1},
-                                            {"bytes_after", "Bytes held after", CellFormat::kBytes}});
-  for (int step = 0; step < steps.size(); ++step) {
-    const auto k = static_cast<std::size_t>(step);
-    const double attended = static_cast<double>(plan.totals.attended[k]) / n_head;
-    table.add_row({step, step_name(steps[step]), steps.n_query(step), steps.n_key(step), attended,
-                   attended / static_cast<double>(steps.n_key(step)),
-                   static_cast<double>(plan.totals.carried[k]) / n_head, plan.totals.bytes_after[k]});
   }
   return table;
 }
@@ -115,7 +95,8 @@ std::vector<double> lossless_bytes_after(const NamedPlan& plan) {
   return result;
 }
 
-std::string bytes_figure(const std::vector<NamedPlan>& plans, ReportFolder& folder) {
+std::string bytes_figure(const ReportInputs& inputs, ReportFolder& folder) {
+  const std::vector<NamedPlan>& plans = inputs.plans;
   const StepTable& steps = plans.front().plan.steps;
   std::vector<std::pair<std::string, std::vector<double>>> lines;
   lines.emplace_back("without compression", lossless_bytes_after(plans.front()));
@@ -136,6 +117,12 @@ std::string bytes_figure(const std::vector<NamedPlan>& plans, ReportFolder& fold
   Table data("", {{"plan", ""}, {"step", ""}, {"bytes_after", ""}});
   for (const auto& [name, bytes] : lines) {
     Series series{name, {}, {}};
+    if (chart.series.empty()) {
+      series.style = 0;
+      series.paint = Role::kMuted;
+    } else {
+      series.style = inputs.style_of(name);
+    }
     for (std::size_t step = 0; step < bytes.size(); ++step) {
       series.x.push_back(static_cast<double>(step));
       series.y.push_back(bytes[step] / unit.size);
@@ -173,7 +160,9 @@ std::string plan_details(const NamedPlan& plan, const ReportOptions& options, Re
   std::string html =
       fmt::format("<details>\n<summary>{}: by scale, layer, class and head</summary>\n", escaped(plan.name));
   for (const std::string& note : plan.plan.notes) html += fmt::format("<p class=\"note\">{}</p>\n", escaped(note));
-  html += table_html(folder, "budget_by_scale_" + plan.name, steps_table(plan));
+  html += table_html(folder, "budget_by_scale_" + plan.name, plan_step_table(plan.plan));
+  html += table_html(folder, "budget_by_class_" + plan.name, plan_class_table(plan.plan));
+  html += table_html(folder, "rules_" + plan.name, plan_rule_table(plan.plan));
   html += table_html(folder, "budget_by_layer_" + plan.name, layers_table(plan));
   return html + capacity_figure(plan, options, folder) + "</details>\n";
 }
@@ -195,7 +184,7 @@ Section budgets_section(const ReportInputs& inputs, const ReportOptions& options
       "all tokens, "
       "T_K−1 those before the last scale.</p>\n";
   section.html += table_html(folder, "plans", plans_table(inputs.plans));
-  section.html += bytes_figure(inputs.plans, folder);
+  section.html += bytes_figure(inputs, folder);
   for (const NamedPlan& plan : inputs.plans) section.html += plan_details(plan, options, folder);
   return section;
 }

@@ -129,8 +129,9 @@ class HeadGallery {
   [[nodiscard]] std::string group(const std::string& heading, const std::vector<HeadPlace>& heads) {
     if (heads.empty()) return {};
     std::string html = fmt::format("<h3>{}</h3>\n", escaped(heading));
+    html += "<div class=\"heads\">\n";
     for (const HeadPlace head : heads) html += article(head);
-    return html;
+    return html + "</div>\n";
   }
   [[nodiscard]] const MapReader& reader() const noexcept { return reader_; }
 
@@ -195,8 +196,8 @@ class HeadGallery {
 };
 
 std::string legend_figure(const ColorMap& colors) {
-  Drawing legend{380.0, kColorBarHeight, std::string(kAttentionLabel), {}, {}};
-  draw_color_bar(legend, {4.0, 0.0}, 360.0, attention_scale(), colors, std::string(kAttentionLabel));
+  Drawing legend{400.0, kColorBarHeight, std::string(kAttentionLabel), {}, {}};
+  draw_color_bar(legend, {14.0, 0.0}, 360.0, attention_scale(), colors, std::string(kAttentionLabel));
   return fmt::format("<div class=\"legend\">{}</div>\n", svg_element(legend));
 }
 

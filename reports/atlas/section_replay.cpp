@@ -46,7 +46,8 @@ const std::optional<ReplayMode>& mode_of(const ReplayResult& result, bool teache
   return storage;
 }
 
-std::string curve_figure(const std::vector<NamedReplay>& replays, const Curve& curve, ReportFolder& folder) {
+std::string curve_figure(const ReportInputs& inputs, const Curve& curve, ReportFolder& folder) {
+  const std::vector<NamedReplay>& replays = inputs.replays;
   const StepTable& steps = replays.front().result.steps;
   LineChart chart;
   chart.title = curve.title;
@@ -57,6 +58,7 @@ std::string curve_figure(const std::vector<NamedReplay>& replays, const Curve& c
     const auto& mode = mode_of(replay.result, curve.teacher_forced, storage);
     if (!mode || replay.result.steps != steps) continue;
     Series series{replay.name, {}, {}};
+    series.style = inputs.style_of(replay.name);
     for (const ReplayStep& step : mode->steps) {
       const Interval value = curve.figure(step);
       series.x.push_back(step.step);
@@ -75,25 +77,26 @@ std::string curve_figure(const std::vector<NamedReplay>& replays, const Curve& c
 }
 
 /// Smaller is better to the left; one point per plan.
-std::string scatter_figure(const std::vector<NamedReplay>& replays, bool psnr, ReportFolder& folder) {
+std::string scatter_figure(const ReportInputs& inputs, bool psnr, ReportFolder& folder) {
   ScatterChart chart;
   chart.title = psnr ? "PSNR against bytes of cache" : "KL divergence against bytes of cache";
   chart.better_y = psnr ? ScatterChart::Better::kHigher : ScatterChart::Better::kLower;
   std::vector<double> bytes;
   std::vector<double> values;
   Table data("", {{"plan", ""}, {"allocated_bytes", ""}, {psnr ? "psnr" : "kl", ""}, {"low", ""}, {"high", ""}});
-  for (std::size_t i = 0; i < replays.size(); ++i) {
-    const ReplayResult& result = replays[i].result;
+  for (const NamedReplay& replay : inputs.replays) {
+    const ReplayResult& result = replay.result;
     std::optional<Interval> value;
     if (psnr && result.free_running) value = result.free_running->psnr;
     if (!psnr && result.teacher_forced) value = result.teacher_forced->kl;
     if (!value) continue;
-    data.add_row({replays[i].name, result.cache.allocated_bytes, value->mean, value->low, value->high});
+    data.add_row({replay.name, result.cache.allocated_bytes, value->mean, value->low, value->high});
     if (!std::isfinite(value->mean)) continue;
     // The share of the lossless cache makes runs with different batches comparable.
     const double share = static_cast<double>(result.cache.allocated_bytes) /
                          static_cast<double>(std::max<std::int64_t>(result.cache.lossless_bytes, 1));
-    chart.points.push_back({replays[i].name, 100.0 * share, value->mean, i, value->low, value->high});
+    chart.points.push_back(
+        {replay.name, 100.0 * share, value->mean, inputs.style_of(replay.name), value->low, value->high});
     bytes.push_back(100.0 * share);
     values.insert(values.end(), {value->mean, value->low, value->high});
   }
@@ -224,9 +227,9 @@ Section replay_section(const ReportInputs& inputs, const ReportOptions& options,
        "Tokens that agree when running freely.", false, true, agreement},
   };
   section.html += "<h3>By scale</h3>\n<div class=\"pair\">\n";
-  for (const Curve& curve : curves) section.html += curve_figure(replays, curve, folder);
+  for (const Curve& curve : curves) section.html += curve_figure(inputs, curve, folder);
   section.html += "</div>\n<h3>Quality against size</h3>\n<div class=\"pair\">\n" +
-                  scatter_figure(replays, false, folder) + scatter_figure(replays, true, folder) + "</div>\n";
+                  scatter_figure(inputs, false, folder) + scatter_figure(inputs, true, folder) + "</div>\n";
   section.html += "<details><summary>Output error of every head</summary>\n<div class=\"pair\">\n";
   for (const NamedReplay& replay : replays) section.html += error_map(replay, options, folder);
   section.html += "</div>\n</details>\n";

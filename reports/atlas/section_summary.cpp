@@ -30,8 +30,8 @@ std::optional<double> worst_fidelity(const Capture& capture) {
   double worst = -1.0;
   for (int step = 0; step < capture.steps().size(); ++step) {
     if (!capture.has(statistic::kFidelity, step)) return std::nullopt;
-    for (const float error : capture.read(statistic::kFidelity, step).values())
-      worst = std::max(worst, static_cast<double>(error));
+    const Array<float> errors = capture.read(statistic::kFidelity, step);
+    for (const float error : errors.values()) worst = std::max(worst, static_cast<double>(error));
   }
   return worst < 0.0 ? std::nullopt : std::optional<double>(worst);
 }

@@ -35,6 +35,8 @@ struct ReportOptions {
 [[nodiscard]] Section summary_section(const ReportInputs& inputs, ReportFolder& folder);
 /// Class map, sorted scores with the split, borderline heads.
 [[nodiscard]] Section heads_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder);
+/// Every score of every head at the last scale, how the classes' means move over scales, stability.
+[[nodiscard]] Section scores_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder);
 /// Maps of the most typical heads of both classes, of the borderline ones, and of those asked for.
 [[nodiscard]] Section maps_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder);
 /// What each plan keeps: bytes and tokens by step, layer, class and head.

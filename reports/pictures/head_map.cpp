@@ -223,7 +223,7 @@ Drawing head_heat_map(const HeadValues& values, const ColorMap& colors) {
           "head_heat_map: one value per head");
   const HeadGrid grid(values.layers, values.heads_per_layer);
   Drawing drawing{grid.full_width(),
-                  grid.bottom() + kNumbersHeight + kColorBarHeight + 4.0,
+                  grid.bottom() + kNumbersHeight + 8.0 + kColorBarHeight + 4.0,
                   values.title,
                   "Rows are layers, columns are heads.",
                   {}};
@@ -252,8 +252,8 @@ Drawing head_heat_map(const HeadValues& values, const ColorMap& colors) {
     }
   }
   grid.draw_numbers(drawing);
-  draw_color_bar(drawing, {kLeft, grid.bottom() + kNumbersHeight}, std::min(300.0, grid.full_width() - kLeft - 40.0),
-                 values.scale, colors, values.label);
+  draw_color_bar(drawing, {kLeft, grid.bottom() + kNumbersHeight + 8.0},
+                 std::min(300.0, grid.full_width() - kLeft - 40.0), values.scale, colors, values.label);
   return drawing;
 }
 

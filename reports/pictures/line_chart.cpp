@@ -34,6 +34,14 @@ std::vector<std::vector<std::size_t>> runs_of(const Series& series) {
   return runs;
 }
 
+std::size_t style_of(const Series& series, std::size_t index) {
+  return series.style.value_or(index);
+}
+
+Paint paint_of(const Series& series, std::size_t index) {
+  return series.paint.index() == 0 ? Paint(series_role(style_of(series, index))) : series.paint;
+}
+
 void draw_band(Plot& plot, const Series& series, const std::vector<std::size_t>& run, Paint paint) {
   std::vector<Point> outline;
   for (const std::size_t i : run) outline.push_back({plot.x(series.x[i]), plot.y(series.high[i])});
@@ -42,11 +50,12 @@ void draw_band(Plot& plot, const Series& series, const std::vector<std::size_t>&
 }
 
 void draw_series(Plot& plot, const Series& series, std::size_t index) {
-  const Paint paint = series_role(index);
+  const Paint paint = paint_of(series, index);
   for (const auto& run : runs_of(series)) {
     std::vector<Point> points;
     for (const std::size_t i : run) points.push_back({plot.x(series.x[i]), plot.y(series.y[i])});
-    plot.drawing().add(PathShape{{std::move(points)}, false, {paint, 2.0, series_dash(index)}, {}, 1.0});
+    plot.drawing().add(
+        PathShape{{std::move(points)}, false, {paint, 2.0, series_dash(style_of(series, index))}, {}, 1.0});
   }
 }
 
@@ -60,8 +69,8 @@ void draw_markers(Plot& plot, const Series& series, std::size_t index, const Axi
     if (!series.low.empty()) {
       tip += fmt::format(" ({} to {})", number_label(series.low[i], 4), number_label(series.high[i], 4));
     }
-    plot.drawing().shapes.push_back(
-        marker(index, {plot.x(series.x[i]), plot.y(series.y[i])}, 4.5, series_role(index), std::move(tip)));
+    plot.drawing().shapes.push_back(marker(style_of(series, index), {plot.x(series.x[i]), plot.y(series.y[i])}, 4.5,
+                                           paint_of(series, index), std::move(tip)));
   }
 }
 
@@ -81,6 +90,8 @@ void draw_name(Plot& plot, const ScatterPoint& point, std::vector<Box>& taken) {
     return box.x < other.right() && other.x < box.right() && box.y < other.bottom() && other.y < box.bottom();
   };
   // Step away from names that are there already, alternately down and up.
+  // Clear of the axis line.
+  if (box.bottom() > plot.area().bottom() - 3.0) box.y = plot.area().bottom() - 6.0 - kTickSize;
   const double start = box.y;
   for (int attempt = 1; attempt <= 12 && std::ranges::any_of(taken, collides); ++attempt) {
     box.y = start + (attempt % 2 == 1 ? 1.0 : -1.0) * ((attempt + 1) / 2) * (kTickSize + 2.0);
@@ -96,7 +107,7 @@ Drawing line_chart(const LineChart& chart) {
   std::vector<LegendEntry> entries;
   for (std::size_t i = 0; i < chart.series.size(); ++i) {
     check_lengths(chart.series[i]);
-    entries.push_back({chart.series[i].name, series_role(i), i, true});
+    entries.push_back({chart.series[i].name, paint_of(chart.series[i], i), style_of(chart.series[i], i), true});
   }
   const double left = left_margin(chart.y);
   const double legend = legend_height(chart.width - left - kRightMargin, entries);
@@ -108,7 +119,8 @@ Drawing line_chart(const LineChart& chart) {
   draw_legend(drawing, {left, 0.0}, chart.width - left - kRightMargin, entries);
   for (std::size_t i = 0; i < chart.series.size(); ++i) {
     if (chart.series[i].low.empty()) continue;
-    for (const auto& run : runs_of(chart.series[i])) draw_band(plot, chart.series[i], run, series_role(i));
+    for (const auto& run : runs_of(chart.series[i]))
+      draw_band(plot, chart.series[i], run, paint_of(chart.series[i], i));
   }
   for (std::size_t i = 0; i < chart.series.size(); ++i) draw_series(plot, chart.series[i], i);
   for (std::size_t i = 0; i < chart.series.size(); ++i) draw_markers(plot, chart.series[i], i, chart.x);

@@ -2,6 +2,7 @@
 
 #include "reports/pictures/plot.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ struct Series {
   std::vector<double> y;
   std::vector<double> low{};  ///< ends of an interval around y, drawn as a band; empty: none
   std::vector<double> high{};
+  /// Colour, dash and marker by number, so that a run looks the same in every chart; absent: its place in the chart.
+  std::optional<std::size_t> style{};
+  Paint paint{};  ///< instead of the style's colour
 };
 
 struct LineChart {

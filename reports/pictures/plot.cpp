@@ -36,7 +36,7 @@ double lay_out_legend(double width, const std::vector<LegendEntry>& entries, Vis
 Plot::Plot(Drawing& drawing, const Box& area, Axis x, Axis y)
     : drawing_(drawing), area_(area), x_(std::move(x)), y_(std::move(y)) {
   if (x_.ticks.empty()) x_.ticks = x_.scale.ticks(std::max(2, static_cast<int>(area.width / 90.0)));
-  if (y_.ticks.empty()) y_.ticks = y_.scale.ticks(std::max(2, static_cast<int>(area.height / 50.0)));
+  if (y_.ticks.empty()) y_.ticks = y_.scale.ticks(std::max(2, static_cast<int>(area.height / 45.0)));
 }
 
 void Plot::draw_y_ticks() {

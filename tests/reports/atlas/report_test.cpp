@@ -41,7 +41,7 @@ TEST_SUITE("reports.report") {
     CHECK(report.incomplete_sections.empty());
     const std::string& page = page_of(report);
     CHECK(testing::markup_fault(page, testing::Markup::kHtml) == "");
-    for (const char* id : {"summary", "heads", "maps", "budgets", "replay", "images", "provenance"}) {
+    for (const char* id : {"summary", "heads", "scores", "maps", "budgets", "replay", "images", "provenance"}) {
       CAPTURE(id);
       CHECK(contains(page, fmt::format("<section id=\"{}\"", id)));
       CHECK(contains(page, fmt::format("href=\"#{}\"", id)));
@@ -121,7 +121,7 @@ TEST_SUITE("reports.report") {
     const TemporaryFolder folder;
     const ReportPaths paths = write_synthetic_run(folder.path());
     const Report report = report_of(paths);
-    for (const auto& path : {paths.capture, paths.heads, paths.plans[1], paths.replays[2]}) {
+    for (const auto& path : {paths.capture, paths.scores, paths.heads, paths.plans[1], paths.replays[2]}) {
       CHECK(contains(page_of(report), path.string()));
       CHECK(contains(page_of(report), sha256_of_file(path)));
     }
@@ -133,9 +133,9 @@ TEST_SUITE("reports.report") {
     ReportPaths only_capture;
     only_capture.capture = all.capture;
     const Report report = report_of(only_capture);
-    for (const char* option : {"--heads", "--plan", "--replay"}) CHECK(contains(page_of(report), option));
+    for (const char* option : {"--scores", "--heads", "--plan", "--replay"}) CHECK(contains(page_of(report), option));
     CHECK(testing::markup_fault(page_of(report), testing::Markup::kHtml) == "");
-    CHECK(report.incomplete_sections.size() == 5);
+    CHECK(report.incomplete_sections.size() == 6);
 
     ReportPaths only_heads;
     only_heads.heads = all.heads;
@@ -227,6 +227,8 @@ TEST_SUITE("reports.report") {
     const std::vector<std::string> words = {"report",
                                             "--capture",
                                             paths.capture.string(),
+                                            "--scores",
+                                            paths.scores.string(),
                                             "--heads",
                                             paths.heads.string(),
                                             "--plan",

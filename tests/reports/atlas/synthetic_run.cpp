@@ -111,6 +111,8 @@ ReportPaths write_synthetic_run(const std::filesystem::path& folder) {
   paths.capture = folder / "capture.h5";
   write_synthetic_capture(paths.capture, capture);
   const HeadClassification classification = classification_of(capture.model, paths.capture);
+  paths.scores = folder / "scores.h5";
+  write_scores(paths.scores, compute_scores(Capture::open(paths.capture)));
   paths.heads = folder / "heads.json";
   write_heads(paths.heads, classification);
 
