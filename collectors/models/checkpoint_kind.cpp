@@ -30,12 +30,18 @@ CheckpointKind checkpoint_kind(const Checkpoint& checkpoint) {
 
 std::string_view kind_name(CheckpointKind kind) noexcept {
   switch (kind) {
-    case CheckpointKind::kVarTransformer: return "VAR transformer";
-    case CheckpointKind::kVarTokenizer: return "VAR tokenizer";
-    case CheckpointKind::kVarTraining: return "VAR training checkpoint";
-    case CheckpointKind::kInfinityTransformer: return "Infinity transformer";
-    case CheckpointKind::kInfinityTokenizer: return "Infinity tokenizer";
-    case CheckpointKind::kUnknown: break;
+    case CheckpointKind::kVarTransformer:
+      return "VAR transformer";
+    case CheckpointKind::kVarTokenizer:
+      return "VAR tokenizer";
+    case CheckpointKind::kVarTraining:
+      return "VAR training checkpoint";
+    case CheckpointKind::kInfinityTransformer:
+      return "Infinity transformer";
+    case CheckpointKind::kInfinityTokenizer:
+      return "Infinity tokenizer";
+    case CheckpointKind::kUnknown:
+      break;
   }
   return "checkpoint of an unknown family";
 }

@@ -61,10 +61,13 @@ at::Tensor attended(const at::Tensor& kept, const std::vector<Run>& runs, const 
   return at::cat(parts, kTokenAxis);
 }
 
-std::int64_t bytes_of(const at::Tensor& tensor) { return tensor.defined() ? static_cast<std::int64_t>(tensor.nbytes()) : 0; }
+std::int64_t bytes_of(const at::Tensor& tensor) {
+  return tensor.defined() ? static_cast<std::int64_t>(tensor.nbytes()) : 0;
+}
 
 void check_shapes(const Step& step, std::int64_t rows, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  require(step.table != nullptr && step.index >= 0 && step.index < step.table->size(), "FullKvCache: the step has no table");
+  require(step.table != nullptr && step.index >= 0 && step.index < step.table->size(),
+          "FullKvCache: the step has no table");
   require(q.dim() == 4 && k.dim() == 4 && v.dim() == 4, "FullKvCache: q, k and v are [rows, heads, tokens, head_dim]");
   require(k.sizes() == v.sizes(), "FullKvCache: k and v differ in shape");
   require(q.size(0) == rows && k.size(0) == rows, "FullKvCache: begin() was called for another number of rows");
@@ -75,7 +78,7 @@ void check_shapes(const Step& step, std::int64_t rows, const at::Tensor& q, cons
 }  // namespace
 
 struct FullKvCache::Layer {
-  at::Tensor keys;    ///< [rows, kv_heads, kept tokens, head_dim], or undefined where nothing is kept
+  at::Tensor keys;  ///< [rows, kv_heads, kept tokens, head_dim], or undefined where nothing is kept
   at::Tensor values;
   std::int64_t held = 0;  ///< tokens in it
   int next_step = 0;
@@ -165,7 +168,8 @@ at::Tensor library_attention(const AttentionSite& site, const at::Tensor& q, con
   const std::span<const float> scales = site.softmax_scale;
   require(!scales.empty(), "library_attention: the softmax scale is missing");
   const bool same_for_all = std::all_of(scales.begin(), scales.end(), [&](float scale) { return scale == scales[0]; });
-  require(same_for_all || static_cast<std::int64_t>(scales.size()) == q.size(1), "library_attention: one softmax scale per head");
+  require(same_for_all || static_cast<std::int64_t>(scales.size()) == q.size(1),
+          "library_attention: one softmax scale per head");
   // The library takes one scale: different ones go into q.
   at::Tensor head_scale;
   if (!same_for_all) {

@@ -17,7 +17,8 @@ constexpr std::int64_t kWordsPerCall = 4;
 
 void check_finite(std::span<const float> logits) {
   for (std::size_t entry = 0; entry < logits.size(); ++entry) {
-    if (!std::isfinite(logits[entry])) throw bad_input("sampling: the logit of entry {} is {}, not a number to draw from", entry, logits[entry]);
+    if (!std::isfinite(logits[entry]))
+      throw bad_input("sampling: the logit of entry {} is {}, not a number to draw from", entry, logits[entry]);
   }
 }
 
@@ -25,10 +26,9 @@ void check_finite(std::span<const float> logits) {
 
 double gumbel_noise(const NoiseKey& key, std::int64_t entry) {
   r123::Philox4x64 philox;
-  const r123::Philox4x64::ctr_type counter = {{static_cast<std::uint64_t>(entry / kWordsPerCall),
-                                               static_cast<std::uint64_t>(key.token),
-                                               static_cast<std::uint64_t>(key.step),
-                                               static_cast<std::uint64_t>(key.sample)}};
+  const r123::Philox4x64::ctr_type counter = {
+      {static_cast<std::uint64_t>(entry / kWordsPerCall), static_cast<std::uint64_t>(key.token),
+       static_cast<std::uint64_t>(key.step), static_cast<std::uint64_t>(key.sample)}};
   const r123::Philox4x64::key_type seed = {{key.seed, 0}};
   const std::uint64_t word = philox(counter, seed)[static_cast<std::size_t>(entry % kWordsPerCall)];
   // 52 bits and a half: exact in double and never 0 or 1, so that both logarithms are finite.
@@ -38,7 +38,8 @@ double gumbel_noise(const NoiseKey& key, std::int64_t entry) {
 
 TokenSampler::TokenSampler(const SamplingSettings& settings) : settings_(settings) {
   if (settings.top_k < 0) throw usage_error("top-k is {}, expected 0 (all) or more", settings.top_k);
-  if (!(settings.top_p >= 0.0 && settings.top_p <= 1.0)) throw usage_error("top-p is {}, expected 0 to 1", settings.top_p);
+  if (!(settings.top_p >= 0.0 && settings.top_p <= 1.0))
+    throw usage_error("top-p is {}, expected 0 to 1", settings.top_p);
 }
 
 std::int64_t TokenSampler::draw(std::span<const float> logits, const NoiseKey& key) {

@@ -102,8 +102,8 @@ void check_tensors(const TensorGroup& group, std::string_view what, std::span<co
     if (found == nullptr) {
       problems.push_back(fmt::format("'{}' is missing", wanted.name));
     } else if (found->shape != wanted.shape) {
-      problems.push_back(fmt::format("'{}' has shape {}, expected {}", wanted.name, describe(found->shape),
-                                     describe(wanted.shape)));
+      problems.push_back(
+          fmt::format("'{}' has shape {}, expected {}", wanted.name, describe(found->shape), describe(wanted.shape)));
     } else if (!is_floating(found->type)) {
       problems.push_back(
           fmt::format("'{}' has type {}, expected a floating-point type", wanted.name, element_name(found->type)));
@@ -121,6 +121,8 @@ void check_tensors(const TensorGroup& group, std::string_view what, std::span<co
                   fmt::join(problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(named), ", "), more);
 }
 
-std::string describe(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string describe(const Shape& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 }  // namespace kvscope

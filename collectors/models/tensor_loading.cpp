@@ -12,33 +12,54 @@ namespace kvscope {
 
 at::ScalarType scalar_type(ElementType type) {
   switch (type) {
-    case ElementType::kFloat64: return at::kDouble;
-    case ElementType::kFloat32: return at::kFloat;
-    case ElementType::kFloat16: return at::kHalf;
-    case ElementType::kBFloat16: return at::kBFloat16;
-    case ElementType::kInt64: return at::kLong;
-    case ElementType::kInt32: return at::kInt;
-    case ElementType::kInt16: return at::kShort;
-    case ElementType::kInt8: return at::kChar;
-    case ElementType::kUInt8: return at::kByte;
-    case ElementType::kBool: return at::kBool;
+    case ElementType::kFloat64:
+      return at::kDouble;
+    case ElementType::kFloat32:
+      return at::kFloat;
+    case ElementType::kFloat16:
+      return at::kHalf;
+    case ElementType::kBFloat16:
+      return at::kBFloat16;
+    case ElementType::kInt64:
+      return at::kLong;
+    case ElementType::kInt32:
+      return at::kInt;
+    case ElementType::kInt16:
+      return at::kShort;
+    case ElementType::kInt8:
+      return at::kChar;
+    case ElementType::kUInt8:
+      return at::kByte;
+    case ElementType::kBool:
+      return at::kBool;
   }
   throw usage_error("scalar_type: unknown element type {}", static_cast<int>(type));
 }
 
 ElementType element_type(at::ScalarType type) {
   switch (type) {
-    case at::kDouble: return ElementType::kFloat64;
-    case at::kFloat: return ElementType::kFloat32;
-    case at::kHalf: return ElementType::kFloat16;
-    case at::kBFloat16: return ElementType::kBFloat16;
-    case at::kLong: return ElementType::kInt64;
-    case at::kInt: return ElementType::kInt32;
-    case at::kShort: return ElementType::kInt16;
-    case at::kChar: return ElementType::kInt8;
-    case at::kByte: return ElementType::kUInt8;
-    case at::kBool: return ElementType::kBool;
-    default: throw usage_error("element_type: kvscope has no element type like {}", c10::toString(type));
+    case at::kDouble:
+      return ElementType::kFloat64;
+    case at::kFloat:
+      return ElementType::kFloat32;
+    case at::kHalf:
+      return ElementType::kFloat16;
+    case at::kBFloat16:
+      return ElementType::kBFloat16;
+    case at::kLong:
+      return ElementType::kInt64;
+    case at::kInt:
+      return ElementType::kInt32;
+    case at::kShort:
+      return ElementType::kInt16;
+    case at::kChar:
+      return ElementType::kInt8;
+    case at::kByte:
+      return ElementType::kUInt8;
+    case at::kBool:
+      return ElementType::kBool;
+    default:
+      throw usage_error("element_type: kvscope has no element type like {}", c10::toString(type));
   }
 }
 

@@ -15,8 +15,8 @@ namespace {
 constexpr std::string_view kPrefixes[] = {"", "trainer.var_wo_ddp.", "var_wo_ddp."};
 constexpr std::string_view kLandmarks[] = {"pos_1LC", "class_emb.weight", "blocks.0.attn.mat_qkv.weight"};
 // The tensors whose shapes tell the geometry of all others.
-constexpr std::string_view kTelling[] = {"word_embed.weight", "head.weight",      "class_emb.weight",
-                                         "lvl_embed.weight",  "pos_1LC",          "blocks.0.ffn.fc1.weight"};
+constexpr std::string_view kTelling[] = {"word_embed.weight", "head.weight", "class_emb.weight",
+                                         "lvl_embed.weight",  "pos_1LC",     "blocks.0.ffn.fc1.weight"};
 // Published models without a learned temperature have heads of this size.
 constexpr std::int64_t kPublishedHeadDim = 64;
 
@@ -140,7 +140,9 @@ std::vector<ExpectedTensor> expected_tensors(const VarConfig& config) {
 
 }  // namespace
 
-std::int64_t VarConfig::total_tokens() const { return tokens_of(sides); }
+std::int64_t VarConfig::total_tokens() const {
+  return tokens_of(sides);
+}
 
 double VarConfig::softmax_scale() const {
   return normalised_attention ? 1.0 : 0.25 / std::sqrt(static_cast<double>(head_dim));
@@ -164,7 +166,8 @@ VarConfig read_var_config(const Checkpoint& checkpoint, const VarConfigOptions& 
   config.latent_width = word[1];
   config.vocabulary = required_shape(group, "head.weight", {0, config.width})[0];
   config.classes = required_shape(group, "class_emb.weight", {0, config.width})[0] - 1;
-  if (config.classes < 1) throw bad_input("{}: class_emb.weight has no class beside the unconditional one", group.file());
+  if (config.classes < 1)
+    throw bad_input("{}: class_emb.weight has no class beside the unconditional one", group.file());
   config.ffn_width = required_shape(group, "blocks.0.ffn.fc1.weight", {0, config.width})[0];
   config.depth = group.indexed_count("blocks.");
   config.normalised_attention = group.has("blocks.0.attn.scale_mul_1H11");
@@ -180,12 +183,13 @@ VarConfig read_var_config(const Checkpoint& checkpoint, const VarConfigOptions& 
 }
 
 std::string describe(const VarConfig& config) {
-  return fmt::format("VAR, depth {}, width {}, {} heads of {}, FFN {}, scales {} ({} tokens), vocabulary {}, codes of "
-                     "width {}, {} classes, {} attention, {} AdaLN, {}",
-                     config.depth, config.width, config.heads, config.head_dim, config.ffn_width,
-                     fmt::join(config.sides, ","), config.total_tokens(), config.vocabulary, config.latent_width,
-                     config.classes, config.normalised_attention ? "normalised" : "plain",
-                     config.shared_adaln ? "shared" : "unshared", element_name(config.type));
+  return fmt::format(
+      "VAR, depth {}, width {}, {} heads of {}, FFN {}, scales {} ({} tokens), vocabulary {}, codes of "
+      "width {}, {} classes, {} attention, {} AdaLN, {}",
+      config.depth, config.width, config.heads, config.head_dim, config.ffn_width, fmt::join(config.sides, ","),
+      config.total_tokens(), config.vocabulary, config.latent_width, config.classes,
+      config.normalised_attention ? "normalised" : "plain", config.shared_adaln ? "shared" : "unshared",
+      element_name(config.type));
 }
 
 }  // namespace kvscope

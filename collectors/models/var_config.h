@@ -16,14 +16,14 @@ struct VarConfig {
   int depth = 0;
   int heads = 0;
   int head_dim = 0;
-  std::int64_t width = 0;         ///< C = heads x head_dim
-  std::int64_t ffn_width = 0;     ///< 4 C in the published models
-  std::int64_t vocabulary = 0;    ///< V
-  std::int64_t latent_width = 0;  ///< channels of the tokenizer's codes
-  std::int64_t classes = 0;       ///< labels; row `classes` of the class embedding is the unconditional one
-  std::vector<int> sides;         ///< side of each square scale; sum of squares = L tokens
-  bool normalised_attention = false;  ///< q and k have unit length, q times a learned temperature per head
-  bool shared_adaln = false;          ///< one AdaLN layer for all blocks, each adding its own constant
+  std::int64_t width = 0;                    ///< C = heads x head_dim
+  std::int64_t ffn_width = 0;                ///< 4 C in the published models
+  std::int64_t vocabulary = 0;               ///< V
+  std::int64_t latent_width = 0;             ///< channels of the tokenizer's codes
+  std::int64_t classes = 0;                  ///< labels; row `classes` of the class embedding is the unconditional one
+  std::vector<int> sides;                    ///< side of each square scale; sum of squares = L tokens
+  bool normalised_attention = false;         ///< q and k have unit length, q times a learned temperature per head
+  bool shared_adaln = false;                 ///< one AdaLN layer for all blocks, each adding its own constant
   ElementType type = ElementType::kFloat32;  ///< of the weights in the file
 
   [[nodiscard]] std::int64_t total_tokens() const;

@@ -75,15 +75,31 @@ std::shared_ptr<const VarModel> load_model(const VarEngineOptions& options) {
 VarEngine::VarEngine(std::shared_ptr<const VarModel> model) : model_(std::move(model)) {}
 VarEngine::~VarEngine() = default;
 
-const ModelInfo& VarEngine::model() const { return model_->info; }
-const StepTable& VarEngine::steps() const { return model_->steps; }
-std::int64_t VarEngine::classes() const { return config().classes; }
-std::int64_t VarEngine::vocabulary() const { return config().vocabulary; }
-const VarConfig& VarEngine::config() const { return model_->transformer.config(); }
-const VarTokenizerConfig& VarEngine::tokenizer_config() const { return model_->tokenizer.config(); }
-std::int64_t VarEngine::image_side() const { return model_->image_side(); }
+const ModelInfo& VarEngine::model() const {
+  return model_->info;
+}
+const StepTable& VarEngine::steps() const {
+  return model_->steps;
+}
+std::int64_t VarEngine::classes() const {
+  return config().classes;
+}
+std::int64_t VarEngine::vocabulary() const {
+  return config().vocabulary;
+}
+const VarConfig& VarEngine::config() const {
+  return model_->transformer.config();
+}
+const VarTokenizerConfig& VarEngine::tokenizer_config() const {
+  return model_->tokenizer.config();
+}
+std::int64_t VarEngine::image_side() const {
+  return model_->image_side();
+}
 
-std::unique_ptr<GenerationSession> VarEngine::start(const GenerationRequest& request) const { return start(request, {}); }
+std::unique_ptr<GenerationSession> VarEngine::start(const GenerationRequest& request) const {
+  return start(request, {});
+}
 
 std::unique_ptr<GenerationSession> VarEngine::start(const GenerationRequest& request, VarObserver observer) const {
   return std::make_unique<VarSession>(model_, request, std::move(observer));
@@ -98,7 +114,8 @@ std::vector<at::Tensor> VarEngine::encode(const at::Tensor& images) const {
   }
   const std::int64_t samples = images.size(0);
   std::vector<at::Tensor> tokens;
-  for (int step = 0; step < steps().size(); ++step) tokens.push_back(at::empty({samples, steps().n_query(step)}, at::kLong));
+  for (int step = 0; step < steps().size(); ++step)
+    tokens.push_back(at::empty({samples, steps().n_query(step)}, at::kLong));
   parallel_for(samples, [&](std::int64_t sample) {
     const LibTorchScope sample_scope;
     const at::Tensor pixels = images[sample].permute({2, 0, 1}).unsqueeze(0).contiguous().to(at::kFloat);
@@ -113,7 +130,8 @@ at::Tensor VarEngine::decode(const std::vector<at::Tensor>& tokens) const {
   const LibTorchScope scope;
   require(static_cast<int>(tokens.size()) == steps().size(), "decode: tokens of every step are needed");
   const std::int64_t samples = tokens.front().defined() && tokens.front().dim() > 0 ? tokens.front().size(0) : 0;
-  for (int step = 0; step < steps().size(); ++step) check_tokens(*model_, tokens[static_cast<std::size_t>(step)], samples, step);
+  for (int step = 0; step < steps().size(); ++step)
+    check_tokens(*model_, tokens[static_cast<std::size_t>(step)], samples, step);
   std::vector<at::Tensor> maps(static_cast<std::size_t>(samples));
   parallel_for(samples, [&](std::int64_t sample) {
     const LibTorchScope sample_scope;

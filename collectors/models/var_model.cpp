@@ -33,8 +33,10 @@ void check_tokens(const VarModel& model, const at::Tensor& tokens, std::int64_t 
   const at::Tensor values = tokens.contiguous();
   const std::int64_t* begin = values.const_data_ptr<std::int64_t>();
   const std::int64_t vocabulary = model.transformer.config().vocabulary;
-  const auto* bad = std::find_if(begin, begin + values.numel(), [&](std::int64_t token) { return token < 0 || token >= vocabulary; });
-  if (bad != begin + values.numel()) throw usage_error("tokens of step {}: {} is outside 0..{}", step, *bad, vocabulary - 1);
+  const auto* bad =
+      std::find_if(begin, begin + values.numel(), [&](std::int64_t token) { return token < 0 || token >= vocabulary; });
+  if (bad != begin + values.numel())
+    throw usage_error("tokens of step {}: {} is outside 0..{}", step, *bad, vocabulary - 1);
 }
 
 }  // namespace kvscope

@@ -24,13 +24,11 @@ struct VarModel {
   VarTransformer transformer;
   VarQuantiser quantiser;
   VarTokenizer tokenizer;
-  VarTransformer::Condition unconditional;  ///< of every unconditional row
-  std::vector<float> softmax_scale;         ///< of every AttentionSite: one value
+  VarTransformer::Condition unconditional;       ///< of every unconditional row
+  std::vector<float> softmax_scale;              ///< of every AttentionSite: one value
   std::vector<std::vector<float>> logit_bounds;  ///< per layer [heads], or empty
 
-  [[nodiscard]] std::int64_t image_side() const {
-    return quantiser.map_side() * tokenizer.config().downsampling();
-  }
+  [[nodiscard]] std::int64_t image_side() const { return quantiser.map_side() * tokenizer.config().downsampling(); }
 };
 
 /// The finished images of code maps, one per sample [1, latent_width, P, P]: [samples, side, side, 3]

@@ -25,7 +25,8 @@ void check_request(const GenerationRequest& request, std::int64_t classes) {
     throw usage_error("generation: {} labels but {} sample numbers", request.labels.size(), request.sample_ids.size());
   }
   for (const std::int64_t label : request.labels) {
-    if (label < 0 || label >= classes) throw usage_error("label {} is outside 0..{}, the classes of this model", label, classes - 1);
+    if (label < 0 || label >= classes)
+      throw usage_error("label {} is outside 0..{}, the classes of this model", label, classes - 1);
   }
   if (!(request.guidance >= 0.0) || !std::isfinite(request.guidance)) {
     throw usage_error("guidance is {}, expected 0 or more", request.guidance);

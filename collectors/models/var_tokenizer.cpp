@@ -81,7 +81,10 @@ class VarTokenizer::Loader {
 
  private:
   [[nodiscard]] Stack ends(const std::string& name) const {
-    return {convolution(name + ".conv_in"), convolution(name + ".conv_out"), middle(name + ".mid"), {},
+    return {convolution(name + ".conv_in"),
+            convolution(name + ".conv_out"),
+            middle(name + ".mid"),
+            {},
             norm(name + ".norm_out")};
   }
 
@@ -169,7 +172,8 @@ at::Tensor VarTokenizer::encode(const at::Tensor& image) const {
   for (const Level& level : encoder_->levels) {
     x = run_level(std::move(x), level);
     // Stride 2 over an image padded by one at the right and the bottom alone.
-    if (level.resample) x = at::conv2d(at::constant_pad_nd(x, {0, 1, 0, 1}), level.resample->weight, level.resample->bias, 2);
+    if (level.resample)
+      x = at::conv2d(at::constant_pad_nd(x, {0, 1, 0, 1}), level.resample->weight, level.resample->bias, 2);
   }
   x = run_middle(std::move(x), encoder_->middle);
   x = normalise(x, encoder_->norm);

@@ -120,12 +120,14 @@ void read_phi(const TensorGroup& group, VarTokenizerConfig& config) {
 
 void read_levels(const TensorGroup& group, VarTokenizerConfig& config) {
   const int levels = group.indexed_count("decoder.up.");
-  if (levels > kMostLevels) throw bad_input("{}: {} tokenizer levels, at most {} are possible", group.file(), levels, kMostLevels);
+  if (levels > kMostLevels)
+    throw bad_input("{}: {} tokenizer levels, at most {} are possible", group.file(), levels, kMostLevels);
   for (int level = 0; level < levels; ++level) {
     const std::string name = fmt::format("decoder.up.{}", level);
     const std::int64_t channels = required_shape(group, name + ".block.0.conv1.weight", {0, 0, 3, 3})[0];
     if (channels % kTokenizerGroups != 0) {
-      throw bad_input("{}: {} has {} channels, expected a multiple of {}", group.file(), name, channels, kTokenizerGroups);
+      throw bad_input("{}: {} has {} channels, expected a multiple of {}", group.file(), name, channels,
+                      kTokenizerGroups);
     }
     config.level_channels.push_back(channels);
     config.attention_levels.push_back(group.has(name + ".attn.0.qkv.weight"));
@@ -138,10 +140,14 @@ void read_levels(const TensorGroup& group, VarTokenizerConfig& config) {
 
 std::string phi_name(PhiSharing sharing, int index) {
   switch (sharing) {
-    case PhiSharing::kOne: return "quantize.quant_resi.qresi";
-    case PhiSharing::kSeveral: return fmt::format("quantize.quant_resi.qresi_ls.{}", index);
-    case PhiSharing::kPerScale: return fmt::format("quantize.quant_resi.{}", index);
-    case PhiSharing::kNone: break;
+    case PhiSharing::kOne:
+      return "quantize.quant_resi.qresi";
+    case PhiSharing::kSeveral:
+      return fmt::format("quantize.quant_resi.qresi_ls.{}", index);
+    case PhiSharing::kPerScale:
+      return fmt::format("quantize.quant_resi.{}", index);
+    case PhiSharing::kNone:
+      break;
   }
   return "";
 }
@@ -162,8 +168,10 @@ VarTokenizerConfig read_var_tokenizer_config(const Checkpoint& checkpoint) {
   const Shape& embedding = required_shape(group, "quantize.embedding.weight", {0, 0});
   config.vocabulary = embedding[0];
   config.latent_width = embedding[1];
-  const std::int64_t kernel = required_shape(group, "post_quant_conv.weight", {config.latent_width, config.latent_width, 0, 0})[2];
-  if (kernel > 15 || kernel % 2 == 0) throw bad_input("{}: post_quant_conv has a kernel of {}, expected an odd one", group.file(), kernel);
+  const std::int64_t kernel =
+      required_shape(group, "post_quant_conv.weight", {config.latent_width, config.latent_width, 0, 0})[2];
+  if (kernel > 15 || kernel % 2 == 0)
+    throw bad_input("{}: post_quant_conv has a kernel of {}, expected an odd one", group.file(), kernel);
   config.quantiser_kernel = static_cast<int>(kernel);
   config.type = group.at("decoder.conv_in.weight").type;
   read_levels(group, config);
@@ -171,9 +179,11 @@ VarTokenizerConfig read_var_tokenizer_config(const Checkpoint& checkpoint) {
   const auto names = group.names();
   config.has_encoder = std::any_of(names.begin(), names.end(), [](auto name) { return name.starts_with("encoder."); });
   config.base_channels = config.level_channels.front();
-  if (group.has("encoder.conv_in.weight")) config.base_channels = required_shape(group, "encoder.conv_in.weight", {0, 3, 3, 3})[0];
+  if (group.has("encoder.conv_in.weight"))
+    config.base_channels = required_shape(group, "encoder.conv_in.weight", {0, 3, 3, 3})[0];
   if (config.base_channels % kTokenizerGroups != 0) {
-    throw bad_input("{}: {} base channels, expected a multiple of {}", group.file(), config.base_channels, kTokenizerGroups);
+    throw bad_input("{}: {} base channels, expected a multiple of {}", group.file(), config.base_channels,
+                    kTokenizerGroups);
   }
   check_tensors(group, "VAR tokenizer", expected_tensors(config), [&](std::string_view name) {
     return name == "quantize.ema_vocab_hit_SV" || (!config.has_encoder && name.starts_with("quant_conv."));
@@ -184,24 +194,27 @@ VarTokenizerConfig read_var_tokenizer_config(const Checkpoint& checkpoint) {
 void check_same_codes(const VarConfig& transformer, std::string_view transformer_file,
                       const VarTokenizerConfig& tokenizer, std::string_view tokenizer_file) {
   if (transformer.vocabulary != tokenizer.vocabulary || transformer.latent_width != tokenizer.latent_width) {
-    throw bad_input("{} and {} do not belong together: the transformer predicts {} codes of width {}, the tokenizer has "
-                    "{} of width {}",
-                    transformer_file, tokenizer_file, transformer.vocabulary, transformer.latent_width,
-                    tokenizer.vocabulary, tokenizer.latent_width);
+    throw bad_input(
+        "{} and {} do not belong together: the transformer predicts {} codes of width {}, the tokenizer has "
+        "{} of width {}",
+        transformer_file, tokenizer_file, transformer.vocabulary, transformer.latent_width, tokenizer.vocabulary,
+        tokenizer.latent_width);
   }
   const auto scales = static_cast<int>(transformer.sides.size());
   if (tokenizer.phi_sharing == PhiSharing::kPerScale && tokenizer.phi_count != scales) {
-    throw bad_input("{} and {} do not belong together: the transformer has {} scales, the tokenizer convolutions for {}",
-                    transformer_file, tokenizer_file, scales, tokenizer.phi_count);
+    throw bad_input(
+        "{} and {} do not belong together: the transformer has {} scales, the tokenizer convolutions for {}",
+        transformer_file, tokenizer_file, scales, tokenizer.phi_count);
   }
 }
 
 std::string describe(const VarTokenizerConfig& config) {
-  return fmt::format("VAR tokenizer, {} base channels, levels of {}, {} residual blocks each, {} codes of width {}, {} phi, "
-                     "{} pixels per cell, {} encoder, {}",
-                     config.base_channels, fmt::join(config.level_channels, ","), config.blocks_per_level,
-                     config.vocabulary, config.latent_width, config.phi_count, config.downsampling(),
-                     config.has_encoder ? "with" : "without", element_name(config.type));
+  return fmt::format(
+      "VAR tokenizer, {} base channels, levels of {}, {} residual blocks each, {} codes of width {}, {} phi, "
+      "{} pixels per cell, {} encoder, {}",
+      config.base_channels, fmt::join(config.level_channels, ","), config.blocks_per_level, config.vocabulary,
+      config.latent_width, config.phi_count, config.downsampling(), config.has_encoder ? "with" : "without",
+      element_name(config.type));
 }
 
 }  // namespace kvscope

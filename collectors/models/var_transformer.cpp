@@ -27,7 +27,9 @@ const float kLargestLogTemperature = static_cast<float>(std::log(100.0));
 // Order of the six AdaLN vectors.
 enum AdaVector { kGate1, kGate2, kScale1, kScale2, kShift1, kShift2, kAdaVectors };
 
-at::Tensor rows_of_six(const at::Tensor& six, AdaVector row) { return six.select(0, row); }
+at::Tensor rows_of_six(const at::Tensor& six, AdaVector row) {
+  return six.select(0, row);
+}
 
 }  // namespace
 
@@ -90,7 +92,8 @@ VarTransformer::Condition VarTransformer::condition(std::int64_t label) const {
   result.start = class_embedding_.narrow(0, label, 1);
   const at::Tensor activated = at::silu(result.start);
   at::Tensor shared;
-  if (config_.shared_adaln) shared = apply(shared_ada_lin_, activated).to(at::kFloat).view({kAdaVectors, config_.width});
+  if (config_.shared_adaln)
+    shared = apply(shared_ada_lin_, activated).to(at::kFloat).view({kAdaVectors, config_.width});
   for (const Block& block : blocks_) {
     // [6, C]; "1 + scale" is rounded to the type in which the vectors were computed.
     const at::Tensor six = config_.shared_adaln ? block.ada_constant + shared
@@ -122,7 +125,8 @@ at::Tensor VarTransformer::next_input(const at::Tensor& map, int step) const {
   return embedded + position_and_level_.narrow(0, offsets_.at(static_cast<std::size_t>(step)), tokens.size(0));
 }
 
-at::Tensor VarTransformer::normalised(const at::Tensor& x, const at::Tensor& scale_plus_1, const at::Tensor& shift) const {
+at::Tensor VarTransformer::normalised(const at::Tensor& x, const at::Tensor& scale_plus_1,
+                                      const at::Tensor& shift) const {
   return at::addcmul(shift, at::layer_norm(x, {config_.width}, {}, {}, kLayerNormEpsilon), scale_plus_1);
 }
 
@@ -145,7 +149,8 @@ void VarTransformer::before_attention(int layer, const at::Tensor& x, const Cond
   v.copy_(qkv.select(1, 2).transpose(0, 1));
 }
 
-void VarTransformer::after_attention(int layer, const at::Tensor& attended, const Condition& condition, at::Tensor& x) const {
+void VarTransformer::after_attention(int layer, const at::Tensor& attended, const Condition& condition,
+                                     at::Tensor& x) const {
   const LibTorchScope scope;
   const Block& block = blocks_[static_cast<std::size_t>(layer)];
   const Condition::Block& ada = condition.blocks[static_cast<std::size_t>(layer)];

@@ -28,9 +28,9 @@ class VarTransformer {
   /// two of the head, float32.
   struct Condition {
     struct Block {
-      at::Tensor gate1, gate2;                    ///< gamma1, gamma2: [C]
-      at::Tensor scale1_plus_1, scale2_plus_1;    ///< [C]
-      at::Tensor shift1, shift2;                  ///< [C]
+      at::Tensor gate1, gate2;                  ///< gamma1, gamma2: [C]
+      at::Tensor scale1_plus_1, scale2_plus_1;  ///< [C]
+      at::Tensor shift1, shift2;                ///< [C]
     };
     at::Tensor start;  ///< class embedding, [1, C]
     std::vector<Block> blocks;
@@ -80,7 +80,8 @@ class VarTransformer {
   [[nodiscard]] Linear load_linear(const TensorGroup& group, const std::string& name) const;
   [[nodiscard]] Block load_block(const TensorGroup& group, int layer) const;
   [[nodiscard]] at::Tensor apply(const Linear& linear, const at::Tensor& x) const;
-  [[nodiscard]] at::Tensor normalised(const at::Tensor& x, const at::Tensor& scale_plus_1, const at::Tensor& shift) const;
+  [[nodiscard]] at::Tensor normalised(const at::Tensor& x, const at::Tensor& scale_plus_1,
+                                      const at::Tensor& shift) const;
 
   VarConfig config_;
   at::ScalarType compute_type_;

@@ -4,9 +4,8 @@
 // the process where doctest's report; whichever is included last wins. After this header doctest's do, so
 // tests include it instead of <ATen/ATen.h>. Compare element types inside extra parentheses,
 // CHECK((a.scalar_type() == at::kFloat)): doctest would print them through c10::toString, which it cannot use.
-#include <doctest/doctest.h>
-
 #include <ATen/ATen.h>
+#include <doctest/doctest.h>
 
 #undef CHECK
 #undef CHECK_EQ

@@ -162,10 +162,14 @@ TEST_SUITE("collectors.models.full_kv_cache") {
       (void)cache.attend({.layer = layer, .softmax_scale = scale}, {.index = step, .table = &table}, reference.q[index],
                          reference.k[index], reference.v[index]);
     };
-    check_error(ErrorCode::kUsage, [&] { attend(1, 0, 0); }, "layers ascend");
-    check_error(ErrorCode::kUsage, [&] { attend(0, 1, 1); }, "steps ascend");
-    check_error(ErrorCode::kUsage, [&] { attend(0, 0, 1); }, "tokens");
+    check_error(
+        ErrorCode::kUsage, [&] { attend(1, 0, 0); }, "layers ascend");
+    check_error(
+        ErrorCode::kUsage, [&] { attend(0, 1, 1); }, "steps ascend");
+    check_error(
+        ErrorCode::kUsage, [&] { attend(0, 0, 1); }, "tokens");
     cache.begin(2);
-    check_error(ErrorCode::kUsage, [&] { attend(0, 0, 0); }, "rows");
+    check_error(
+        ErrorCode::kUsage, [&] { attend(0, 0, 0); }, "rows");
   }
 }

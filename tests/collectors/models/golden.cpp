@@ -29,7 +29,9 @@ at::Tensor tensor_of(const Array<T>& array, at::ScalarType type) {
 }  // namespace
 
 std::vector<GoldenSet> golden_sets() {
-  return {random_set("var_basic", 0), random_set("var_shared_aln", 0), random_set("var_no_l2norm", 4),
+  return {random_set("var_basic", 0),
+          random_set("var_shared_aln", 0),
+          random_set("var_no_l2norm", 4),
           random_set("var_ten_scales", 0),
           {.name = "sample_model",
            .transformer = repository_file("datasets/sample_model/var.safetensors"),
@@ -45,13 +47,13 @@ GoldenSet golden_set(std::string_view name) {
 }
 
 std::unique_ptr<VarEngine> load(const GoldenSet& set, ElementType compute_type) {
-  return load_var_engine({.transformer = set.transformer,
-                          .tokenizer = set.tokenizer,
-                          .compute_type = compute_type,
-                          .heads = set.heads});
+  return load_var_engine(
+      {.transformer = set.transformer, .tokenizer = set.tokenizer, .compute_type = compute_type, .heads = set.heads});
 }
 
-at::Tensor GoldenFile::numbers(const std::string& name) const { return tensor_of(file_.read<float>(name), at::kFloat); }
+at::Tensor GoldenFile::numbers(const std::string& name) const {
+  return tensor_of(file_.read<float>(name), at::kFloat);
+}
 at::Tensor GoldenFile::integers(const std::string& name) const {
   return tensor_of(file_.read<std::int64_t>(name), at::kLong);
 }
@@ -69,7 +71,8 @@ at::Tensor MapRecorder::attend(const AttentionSite& site, const Step& step, cons
                                const at::Tensor& v) {
   at::Tensor out = full_.attend(site, step, q, k, v);
   const at::Tensor keys = full_.attended_keys(site.layer);
-  maps[{step.index, site.layer}] = at::softmax(at::matmul(q.to(at::kDouble), keys.to(at::kDouble).transpose(2, 3)).mul(site.softmax_scale[0]), -1);
+  maps[{step.index, site.layer}] =
+      at::softmax(at::matmul(q.to(at::kDouble), keys.to(at::kDouble).transpose(2, 3)).mul(site.softmax_scale[0]), -1);
   return out;
 }
 

@@ -13,11 +13,16 @@ namespace {
 
 std::string_view safetensors_type(ElementType type) {
   switch (type) {
-    case ElementType::kFloat32: return "F32";
-    case ElementType::kFloat16: return "F16";
-    case ElementType::kBFloat16: return "BF16";
-    case ElementType::kInt64: return "I64";
-    default: throw std::runtime_error("a type that no test writes");
+    case ElementType::kFloat32:
+      return "F32";
+    case ElementType::kFloat16:
+      return "F16";
+    case ElementType::kBFloat16:
+      return "BF16";
+    case ElementType::kInt64:
+      return "I64";
+    default:
+      throw std::runtime_error("a type that no test writes");
   }
 }
 
@@ -31,7 +36,8 @@ ModelFile::ModelFile(const std::filesystem::path& path) {
 }
 
 ModelFile::Entry& ModelFile::at(std::string_view name) {
-  const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.name == name; });
+  const auto found =
+      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.name == name; });
   if (found == entries_.end()) throw std::runtime_error("no tensor " + std::string(name));
   return *found;
 }
@@ -45,7 +51,9 @@ void ModelFile::remove_below(std::string_view prefix) {
   std::erase_if(entries_, [&](const Entry& entry) { return entry.name.starts_with(prefix); });
 }
 
-void ModelFile::rename(std::string_view name, std::string_view new_name) { at(name).name = new_name; }
+void ModelFile::rename(std::string_view name, std::string_view new_name) {
+  at(name).name = new_name;
+}
 
 void ModelFile::copy(std::string_view name, std::string_view new_name) {
   Entry entry = at(name);
@@ -68,7 +76,9 @@ void ModelFile::wrap(std::string_view prefix) {
   for (Entry& entry : entries_) entry.name.insert(0, prefix);
 }
 
-void ModelFile::append(const ModelFile& other) { entries_.insert(entries_.end(), other.entries_.begin(), other.entries_.end()); }
+void ModelFile::append(const ModelFile& other) {
+  entries_.insert(entries_.end(), other.entries_.begin(), other.entries_.end());
+}
 
 void ModelFile::save(const std::filesystem::path& path) const {
   Json header = Json::object();
@@ -76,7 +86,8 @@ void ModelFile::save(const std::filesystem::path& path) const {
   for (const Entry& entry : entries_) {
     const std::size_t begin = data.size();
     data.append(reinterpret_cast<const char*>(entry.bytes.data()), entry.bytes.size());
-    header[entry.name] = {{"dtype", safetensors_type(entry.type)}, {"shape", entry.shape}, {"data_offsets", {begin, data.size()}}};
+    header[entry.name] = {
+        {"dtype", safetensors_type(entry.type)}, {"shape", entry.shape}, {"data_offsets", {begin, data.size()}}};
   }
   write_file(path, safetensors_bytes(header.dump(), data));
 }

@@ -23,6 +23,7 @@ class ModelFile {
 
   explicit ModelFile(const std::filesystem::path& path);
 
+  [[nodiscard]] std::vector<Entry>& entries() noexcept { return entries_; }
   [[nodiscard]] Entry& at(std::string_view name);
   void remove(std::string_view name);
   /// Removes all names that begin with `prefix`.

@@ -91,7 +91,8 @@ TEST_SUITE("collectors.models.sampling") {
     }
     const double mean = sum / count;
     const double variance = squares / count - mean * mean;
-    // Euler's constant and pi^2 / 6; standard errors sqrt(1.645 / n) = 0.0029 and about sqrt(4.4) * 1.645 / sqrt(n) = 0.0077.
+    // Euler's constant and pi^2 / 6; standard errors sqrt(1.645 / n) = 0.0029 and about sqrt(4.4) * 1.645 / sqrt(n) =
+    // 0.0077.
     CHECK(std::abs(mean - 0.57721566) < 5 * 0.0029);
     CHECK(std::abs(variance - 1.64493407) < 5 * 0.0077);
   }
@@ -154,11 +155,27 @@ TEST_SUITE("collectors.models.sampling") {
   }
 
   TEST_CASE("impossible settings and logits that are no numbers are refused") {
-    testing::check_error(ErrorCode::kUsage, [] { TokenSampler({-1, 0.5}); }, "top-k");
-    testing::check_error(ErrorCode::kUsage, [] { TokenSampler({1, -0.1}); }, "top-p");
-    testing::check_error(ErrorCode::kUsage, [] { TokenSampler({1, std::numeric_limits<double>::quiet_NaN()}); }, "top-p");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          TokenSampler({-1, 0.5});
+        },
+        "top-k");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          TokenSampler({1, -0.1});
+        },
+        "top-p");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          TokenSampler({1, std::numeric_limits<double>::quiet_NaN()});
+        },
+        "top-p");
     TokenSampler sampler({0, 0.0});
     const std::vector<float> broken = {0.0F, std::numeric_limits<float>::quiet_NaN()};
-    testing::check_error(ErrorCode::kBadInput, [&] { (void)sampler.draw(broken, {}); }, "entry 1", "nan");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { (void)sampler.draw(broken, {}); }, "entry 1", "nan");
   }
 }

@@ -18,7 +18,9 @@ using namespace kvscope::testing;
 
 namespace {
 
-std::filesystem::path published(const std::string& set) { return repository_file("tests/data/" + set + "/var.pth"); }
+std::filesystem::path published(const std::string& set) {
+  return repository_file("tests/data/" + set + "/var.pth");
+}
 
 VarConfig config_of(const std::filesystem::path& path, const VarConfigOptions& options = {}) {
   return read_var_config(Checkpoint::open(path), options);
@@ -36,7 +38,8 @@ VarConfig edited(const std::function<void(ModelFile&)>& edit, const VarConfigOpt
 
 template <typename... Words>
 void refused(const std::function<void(ModelFile&)>& edit, const Words&... words) {
-  check_error(ErrorCode::kBadInput, [&] { (void)edited(edit); }, "edited.safetensors", words...);
+  check_error(
+      ErrorCode::kBadInput, [&] { (void)edited(edit); }, "edited.safetensors", words...);
 }
 
 }  // namespace
@@ -75,10 +78,12 @@ TEST_SUITE("collectors.models.var_config") {
     CHECK(config.head_dim == 32);
     CHECK_FALSE(config.normalised_attention);
     CHECK(config.softmax_scale() == doctest::Approx(0.25 / std::sqrt(32.0)));
-    check_error(ErrorCode::kBadInput, [] { (void)config_of(published("var_no_l2norm"), {.heads = 3}); }, "width 128",
-                "3 heads");
-    check_error(ErrorCode::kUsage, [] { (void)config_of(published("var_basic"), {.heads = 4}); }, "heads 4 contradict",
-                "2 heads");
+    check_error(
+        ErrorCode::kBadInput, [] { (void)config_of(published("var_no_l2norm"), {.heads = 3}); }, "width 128",
+        "3 heads");
+    check_error(
+        ErrorCode::kUsage, [] { (void)config_of(published("var_basic"), {.heads = 4}); }, "heads 4 contradict",
+        "2 heads");
   }
 
   TEST_CASE("buffers that inference does not use may be missing") {
@@ -93,9 +98,24 @@ TEST_SUITE("collectors.models.var_config") {
     const auto without = [](ModelFile& file) { file.remove("lvl_1L"); };
     refused(without, "no usable lvl_1L", "--scales", "6 scales", "130 tokens");
     CHECK(edited(without, {.scales = {1, 2, 3, 4, 6, 8}}) == config_of(published("var_basic")));
-    check_error(ErrorCode::kUsage, [&] { (void)edited(without, {.scales = {1, 2, 3, 4, 5, 6}}); }, "91 tokens", "130 tokens");
-    check_error(ErrorCode::kUsage, [&] { (void)edited(without, {.scales = {3, 11}}); }, "2 scales", "6 scales");
-    check_error(ErrorCode::kUsage, [&] { (void)edited(without, {.scales = {0, 2, 3, 4, 6, 8}}); }, "side 0");
+    check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)edited(without, {.scales = {1, 2, 3, 4, 5, 6}});
+        },
+        "91 tokens", "130 tokens");
+    check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)edited(without, {.scales = {3, 11}});
+        },
+        "2 scales", "6 scales");
+    check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)edited(without, {.scales = {0, 2, 3, 4, 6, 8}});
+        },
+        "side 0");
   }
 
   TEST_CASE("scale numbers whose counts are no squares are not believed") {
@@ -110,8 +130,12 @@ TEST_SUITE("collectors.models.var_config") {
 
   TEST_CASE("named scales must agree with those in the file") {
     CHECK(config_of(published("var_basic"), {.scales = {1, 2, 3, 4, 6, 8}}).depth == 3);
-    check_error(ErrorCode::kUsage, [] { (void)config_of(published("var_basic"), {.scales = {2, 1, 3, 4, 6, 8}}); },
-                "contradict", "lvl_1L says 1,2,3,4,6,8");
+    check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)config_of(published("var_basic"), {.scales = {2, 1, 3, 4, 6, 8}});
+        },
+        "contradict", "lvl_1L says 1,2,3,4,6,8");
   }
 
   TEST_CASE("training checkpoints hold the transformer below their wrapper") {
@@ -133,23 +157,31 @@ TEST_SUITE("collectors.models.var_config") {
             "'blocks.1.ffn.fc2.bias' is missing");
     refused([](ModelFile& file) { file.add_zeros("blocks.1.ffn.fcg.weight", ElementType::kFloat32, {2}); },
             "'blocks.1.ffn.fcg.weight' is unexpected");
-    refused([](ModelFile& file) { file.reshape("blocks.2.attn.proj.weight", {128, 64}); },
-            "'blocks.2.attn.proj.weight' has shape [128, 64], expected [128, 128]");
-    refused([](ModelFile& file) { file.add_zeros("pos_start2", ElementType::kInt64, {1}); }, "'pos_start2' is unexpected");
+    refused(
+        [](ModelFile& file) {
+          file.reshape("blocks.2.attn.proj.weight", {128, 64});
+        },
+        "'blocks.2.attn.proj.weight' has shape [128, 64], expected [128, 128]");
+    refused([](ModelFile& file) { file.add_zeros("pos_start2", ElementType::kInt64, {1}); },
+            "'pos_start2' is unexpected");
     refused(
         [](ModelFile& file) {
           file.remove("head.bias");
           file.add_zeros("head.bias", ElementType::kInt64, {256});
         },
         "'head.bias' has type int64, expected a floating-point type");
-    refused([](ModelFile& file) { file.remove_below("blocks.1."); }, "12 do not fit", "'blocks.1.attn.q_bias' is missing",
-            "and 6 more");
-    refused([](ModelFile& file) { file.reshape("blocks.1.attn.scale_mul_1H11", {1, 1, 2, 1}); }, "scale_mul_1H11",
-            "[1, 1, 2, 1], expected [1, 2, 1, 1]");
+    refused([](ModelFile& file) { file.remove_below("blocks.1."); }, "12 do not fit",
+            "'blocks.1.attn.q_bias' is missing", "and 6 more");
+    refused(
+        [](ModelFile& file) {
+          file.reshape("blocks.1.attn.scale_mul_1H11", {1, 1, 2, 1});
+        },
+        "scale_mul_1H11", "[1, 1, 2, 1], expected [1, 2, 1, 1]");
   }
 
   TEST_CASE("a deeper model than its blocks say is not guessed") {
-    refused([](ModelFile& file) { file.rename("blocks.2.ffn.fc1.bias", "blocks.5.ffn.fc1.bias"); }, "'blocks.2.ffn.fc1.bias' is missing");
+    refused([](ModelFile& file) { file.rename("blocks.2.ffn.fc1.bias", "blocks.5.ffn.fc1.bias"); },
+            "'blocks.2.ffn.fc1.bias' is missing");
     refused([](ModelFile& file) { file.rename("blocks.2.ffn.fc1.bias", "blocks.999999999999999999999.ffn.fc1.bias"); },
             "index");
   }
@@ -161,7 +193,8 @@ TEST_SUITE("collectors.models.var_config") {
           file.remove("lvl_embed.weight");
         },
         "not a VAR transformer", "'head.weight'", "'lvl_embed.weight'");
-    refused([](ModelFile& file) { file.reshape("word_embed.weight", {8}); }, "word_embed.weight", "[8], expected [n, n]");
+    refused([](ModelFile& file) { file.reshape("word_embed.weight", {8}); }, "word_embed.weight",
+            "[8], expected [n, n]");
     refused([](ModelFile& file) { file.reshape("class_emb.weight", {1, 128}); }, "no class");
   }
 
@@ -169,8 +202,9 @@ TEST_SUITE("collectors.models.var_config") {
     const auto kind = [](const std::filesystem::path& path) { return checkpoint_kind(Checkpoint::open(path)); };
     CHECK(kind(published("var_basic")) == CheckpointKind::kVarTransformer);
     CHECK(kind(repository_file("tests/data/var_vae.pth")) == CheckpointKind::kVarTokenizer);
-    check_error(ErrorCode::kBadInput, [] { (void)config_of(repository_file("tests/data/var_vae.pth")); },
-                "expected a VAR transformer", "VAR tokenizer");
+    check_error(
+        ErrorCode::kBadInput, [] { (void)config_of(repository_file("tests/data/var_vae.pth")); },
+        "expected a VAR transformer", "VAR tokenizer");
     const TemporaryFolder folder;
     ModelFile training(published("var_basic"));
     training.wrap("trainer.var_wo_ddp.");
@@ -184,7 +218,8 @@ TEST_SUITE("collectors.models.var_config") {
     other.add_zeros("text_proj_for_sos.ca.mat_q", ElementType::kFloat32, {1});
     other.save(folder / "other.safetensors");
     CHECK(kind(folder / "other.safetensors") == CheckpointKind::kInfinityTransformer);
-    check_error(ErrorCode::kBadInput, [&] { (void)config_of(folder / "other.safetensors"); }, "Infinity transformer");
+    check_error(
+        ErrorCode::kBadInput, [&] { (void)config_of(folder / "other.safetensors"); }, "Infinity transformer");
   }
 
   TEST_CASE("the description names what a reader asks for") {

@@ -3,12 +3,16 @@
 #include "collectors/base/parallel.h"
 #include "collectors/models/engine_factory.h"
 #include "collectors/models/golden.h"
+#include "collectors/models/model_file.h"
+#include "collectors/models/tensor_loading.h"
 #include "support/aten.h"
 #include "support/errors.h"
+#include "support/paths.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <limits>
-#include <numeric>
 
 using namespace kvscope;
 using namespace kvscope::testing;
@@ -178,6 +182,59 @@ TEST_SUITE("collectors.models.var_session") {
     CHECK(equal > 0.9);
   }
 
+  TEST_CASE("weights stored in half precision compute what their rounded values compute") {
+    // The same values once as float32 (mapped) and once in their own type (converted): the arithmetic is equal
+    // but for the alignment of the weights in memory, which the library's kernels may depend on.
+    const TemporaryFolder folder;
+    GoldenSet set = golden_set("var_basic");
+    for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+      ModelFile rounded(set.transformer);
+      ModelFile stored(set.transformer);
+      for (ModelFile::Entry& entry : rounded.entries()) {
+        if (entry.type != ElementType::kFloat32) continue;
+        const at::Tensor half = at::from_blob(entry.bytes.data(), entry.shape, at::kFloat).to(type);
+        const at::Tensor single = half.to(at::kFloat);
+        std::memcpy(entry.bytes.data(), single.const_data_ptr(), single.nbytes());
+        ModelFile::Entry& other = stored.at(entry.name);
+        other.type = element_type(type);
+        other.bytes.resize(half.nbytes());
+        std::memcpy(other.bytes.data(), half.const_data_ptr(), half.nbytes());
+      }
+      rounded.save(folder / "rounded.safetensors");
+      stored.save(folder / "stored.safetensors");
+      const GenerationRequest request{.labels = {3}, .sample_ids = {0}, .top_k = 1};
+      set.transformer = folder / "rounded.safetensors";
+      const Run expected = run_session(*load(set)->start(request), 2);
+      set.transformer = folder / "stored.safetensors";
+      const auto engine = load(set);
+      CHECK(engine->config().type == element_type(type));
+      const Run found = run_session(*engine->start(request), 2, expected.tokens);
+      for (std::size_t step = 0; step < found.logits.size(); ++step) {
+        CHECK(largest_difference(found.logits[step], expected.logits[step]) < 5e-5);
+      }
+      set.transformer = golden_set("var_basic").transformer;
+    }
+  }
+
+  TEST_CASE("one training checkpoint holds transformer and tokenizer") {
+    const TemporaryFolder folder;
+    GoldenSet set = golden_set("var_basic");
+    ModelFile training(set.transformer);
+    training.wrap("trainer.var_wo_ddp.");
+    ModelFile tokenizer(set.tokenizer);
+    tokenizer.wrap("trainer.vae_local.");
+    training.append(tokenizer);
+    training.save(folder / "training.safetensors");
+    const GenerationRequest request{.labels = {3}, .sample_ids = {0}, .top_k = 1};
+    const Run flat = run_session(*load(set)->start(request), 2);
+    const auto engine =
+        load_engine({.transformer = folder / "training.safetensors", .tokenizer = folder / "training.safetensors"});
+    const Run wrapped = run_session(*engine->start(request), 2, flat.tokens);
+    for (std::size_t step = 0; step < flat.logits.size(); ++step) {
+      CHECK(largest_difference(flat.logits[step], wrapped.logits[step]) < 5e-5);
+    }
+  }
+
   TEST_CASE("the fingerprint tells models apart and is the same for every type of computation") {
     const auto basic = load(golden_set("var_basic"));
     CHECK(basic->model().fingerprint == load(golden_set("var_basic"), ElementType::kBFloat16)->model().fingerprint);
@@ -202,7 +259,8 @@ TEST_SUITE("collectors.models.var_session") {
   TEST_CASE("impossible requests are refused before anything is computed") {
     const auto engine = load(golden_set("var_basic"));
     const auto refused = [&](GenerationRequest request, const char* words) {
-      check_error(ErrorCode::kUsage, [&] { (void)engine->start(request); }, words);
+      check_error(
+          ErrorCode::kUsage, [&] { (void)engine->start(request); }, words);
     };
     refused({.labels = {20}, .sample_ids = {0}}, "label 20 is outside 0..19");
     refused({.labels = {-1}, .sample_ids = {0}}, "label -1");
@@ -220,32 +278,51 @@ TEST_SUITE("collectors.models.var_session") {
     FullKvCache cache;
     cache.begin(2);
     const auto forced = [&](const at::Tensor& tokens) { (void)session->advance(cache, tokens); };
-    check_error(ErrorCode::kUsage, [&] { forced(at::full({1, 1}, 256, at::kLong)); }, "256 is outside 0..255");
-    check_error(ErrorCode::kUsage, [&] { forced(at::zeros({1, 4}, at::kLong)); }, "expected [1, 1]");
-    check_error(ErrorCode::kUsage, [&] { forced(at::zeros({1, 1}, at::kInt)); }, "int64");
-    check_error(ErrorCode::kUsage, [&] { (void)session->images(); }, "after the last step");
+    check_error(
+        ErrorCode::kUsage,
+        [&] {
+          forced(at::full({1, 1}, 256, at::kLong));
+        },
+        "256 is outside 0..255");
+    check_error(
+        ErrorCode::kUsage,
+        [&] {
+          forced(at::zeros({1, 4}, at::kLong));
+        },
+        "expected [1, 1]");
+    check_error(
+        ErrorCode::kUsage,
+        [&] {
+          forced(at::zeros({1, 1}, at::kInt));
+        },
+        "int64");
+    check_error(
+        ErrorCode::kUsage, [&] { (void)session->images(); }, "after the last step");
   }
 
   TEST_CASE("a tokenizer of another model is refused by the names of both files") {
     GoldenSet set = golden_set("var_basic");
     set.tokenizer = golden_set("sample_model").tokenizer;
-    check_error(ErrorCode::kBadInput, [&] { (void)load(set); }, set.transformer.string(), set.tokenizer.string(),
-                "256 codes of width 8", "512 of width 16");
+    check_error(
+        ErrorCode::kBadInput, [&] { (void)load(set); }, set.transformer.string(), set.tokenizer.string(),
+        "256 codes of width 8", "512 of width 16");
   }
 
   TEST_CASE("files in each other's place are recognised") {
     const GoldenSet set = golden_set("var_basic");
-    check_error(ErrorCode::kBadInput,
-                [&] { (void)load_engine({.transformer = set.tokenizer, .tokenizer = set.tokenizer}); },
-                set.tokenizer.string(), "expected a transformer", "VAR tokenizer");
-    check_error(ErrorCode::kBadInput,
-                [&] { (void)load_engine({.transformer = set.transformer, .tokenizer = set.transformer}); },
-                set.transformer.string(), "expected a VAR tokenizer", "VAR transformer");
+    check_error(
+        ErrorCode::kBadInput, [&] { (void)load_engine({.transformer = set.tokenizer, .tokenizer = set.tokenizer}); },
+        set.tokenizer.string(), "expected a transformer", "VAR tokenizer");
+    check_error(
+        ErrorCode::kBadInput,
+        [&] { (void)load_engine({.transformer = set.transformer, .tokenizer = set.transformer}); },
+        set.transformer.string(), "expected a VAR tokenizer", "VAR transformer");
     CHECK(load_engine({.transformer = set.transformer, .tokenizer = set.tokenizer})->model().family == "var");
   }
 
   TEST_CASE("only float32 and bfloat16 are computed in") {
-    check_error(ErrorCode::kUsage, [] { (void)load(golden_set("var_basic"), ElementType::kFloat16); }, "float16",
-                "not supported");
+    check_error(
+        ErrorCode::kUsage, [] { (void)load(golden_set("var_basic"), ElementType::kFloat16); }, "float16",
+        "not supported");
   }
 }

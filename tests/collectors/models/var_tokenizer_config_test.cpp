@@ -17,7 +17,9 @@ namespace {
 
 const std::string kPhi = "quantize.quant_resi.";
 
-std::filesystem::path published() { return repository_file("tests/data/var_vae.pth"); }
+std::filesystem::path published() {
+  return repository_file("tests/data/var_vae.pth");
+}
 
 VarTokenizerConfig edited(const std::function<void(ModelFile&)>& edit) {
   const TemporaryFolder folder;
@@ -29,7 +31,8 @@ VarTokenizerConfig edited(const std::function<void(ModelFile&)>& edit) {
 
 template <typename... Words>
 void refused(const std::function<void(ModelFile&)>& edit, const Words&... words) {
-  check_error(ErrorCode::kBadInput, [&] { (void)edited(edit); }, "edited.safetensors", words...);
+  check_error(
+      ErrorCode::kBadInput, [&] { (void)edited(edit); }, "edited.safetensors", words...);
 }
 
 /// Replaces the four shared convolutions by `count` of the names stem + N, or one of the name stem.
@@ -93,7 +96,8 @@ TEST_SUITE("collectors.models.var_tokenizer_config") {
 
   TEST_CASE("attention may be missing anywhere") {
     const VarTokenizerConfig config = edited([](ModelFile& file) {
-      for (const char* part : {"decoder.up.4.attn.", "encoder.down.4.attn.", "decoder.mid.attn_1.", "encoder.mid.attn_1."}) {
+      for (const char* part :
+           {"decoder.up.4.attn.", "encoder.down.4.attn.", "decoder.mid.attn_1.", "encoder.mid.attn_1."}) {
         file.remove_below(part);
       }
     });
@@ -109,12 +113,18 @@ TEST_SUITE("collectors.models.var_tokenizer_config") {
   TEST_CASE("tensors that do not fit are named") {
     refused([](ModelFile& file) { file.remove("decoder.up.2.upsample.conv.weight"); },
             "'decoder.up.2.upsample.conv.weight' is missing");
-    refused([](ModelFile& file) { file.reshape("decoder.up.1.block.1.conv2.weight", {32, 32, 1, 1}); },
-            "'decoder.up.1.block.1.conv2.weight' has shape [32, 32, 1, 1], expected [32, 32, 3, 3]");
+    refused(
+        [](ModelFile& file) {
+          file.reshape("decoder.up.1.block.1.conv2.weight", {32, 32, 1, 1});
+        },
+        "'decoder.up.1.block.1.conv2.weight' has shape [32, 32, 1, 1], expected [32, 32, 3, 3]");
     refused([](ModelFile& file) { file.add_zeros("decoder.up.0.upsample.conv.weight", ElementType::kFloat32, {1}); },
             "'decoder.up.0.upsample.conv.weight' is unexpected");
-    refused([](ModelFile& file) { file.reshape("decoder.up.3.block.0.conv1.weight", {40, 128, 3, 3}); }, "40 channels",
-            "multiple of 32");
+    refused(
+        [](ModelFile& file) {
+          file.reshape("decoder.up.3.block.0.conv1.weight", {40, 128, 3, 3});
+        },
+        "40 channels", "multiple of 32");
     refused([](ModelFile& file) { file.remove("quantize.embedding.weight"); }, "not a VAR tokenizer",
             "'quantize.embedding.weight'");
   }
@@ -124,12 +134,14 @@ TEST_SUITE("collectors.models.var_tokenizer_config") {
     VarTokenizerConfig tokenizer = read_var_tokenizer_config(Checkpoint::open(published()));
     check_same_codes(transformer, "a", tokenizer, "b");
     tokenizer.latent_width = 32;
-    check_error(ErrorCode::kBadInput, [&] { check_same_codes(transformer, "a.pth", tokenizer, "b.pth"); }, "a.pth", "b.pth",
-                "256 codes of width 8", "256 of width 32");
+    check_error(
+        ErrorCode::kBadInput, [&] { check_same_codes(transformer, "a.pth", tokenizer, "b.pth"); }, "a.pth", "b.pth",
+        "256 codes of width 8", "256 of width 32");
     tokenizer.latent_width = 8;
     tokenizer.phi_sharing = PhiSharing::kPerScale;
     tokenizer.phi_count = 10;
-    check_error(ErrorCode::kBadInput, [&] { check_same_codes(transformer, "a.pth", tokenizer, "b.pth"); }, "6 scales",
-                "for 10");
+    check_error(
+        ErrorCode::kBadInput, [&] { check_same_codes(transformer, "a.pth", tokenizer, "b.pth"); }, "6 scales",
+        "for 10");
   }
 }

@@ -45,7 +45,8 @@ double psnr(const at::Tensor& a, const at::Tensor& b) {
 /// The code map that tokens stand for.
 at::Tensor map_of(const VarQuantiser& quantiser, const std::vector<at::Tensor>& tokens) {
   at::Tensor map = quantiser.empty_map();
-  for (std::size_t step = 0; step < tokens.size(); ++step) quantiser.accumulate(map, tokens[step], static_cast<int>(step));
+  for (std::size_t step = 0; step < tokens.size(); ++step)
+    quantiser.accumulate(map, tokens[step], static_cast<int>(step));
   return map;
 }
 
@@ -89,7 +90,8 @@ TEST_SUITE("collectors.models.var_tokenizer") {
     const VarQuantiser quantiser(open.group, open.config, {1, 2, 3, 4, 6, 8});
     const VarTokenizer tokenizer(open.group, open.config);
     const auto engine = load(golden_set("sample_model"));
-    const at::Tensor pixels = generate(*engine, 1).images.permute({0, 3, 1, 2}).contiguous().to(at::kFloat).div(127.5).sub(1);
+    const at::Tensor pixels =
+        generate(*engine, 1).images.permute({0, 3, 1, 2}).contiguous().to(at::kFloat).div(127.5).sub(1);
     const at::Tensor features = tokenizer.encode(pixels);
     const std::vector<at::Tensor> tokens = quantiser.quantise(features);
     at::Tensor map = quantiser.empty_map();
@@ -110,7 +112,8 @@ TEST_SUITE("collectors.models.var_tokenizer") {
     const at::Tensor features = at::randn({1, open.config.latent_width, 4, 4});
     const at::Tensor tokens = quantiser.quantise(features)[0];
     const CheckpointTensor& stored = open.group.at("quantize.embedding.weight");
-    const at::Tensor codes = at::from_blob(const_cast<std::byte*>(stored.storage.data()), stored.shape, at::kFloat).to(at::kDouble);
+    const at::Tensor codes =
+        at::from_blob(const_cast<std::byte*>(stored.storage.data()), stored.shape, at::kFloat).to(at::kDouble);
     for (std::int64_t cell = 0; cell < 16; ++cell) {
       const at::Tensor point = features[0].flatten(1).select(1, cell).to(at::kDouble);
       CHECK(tokens[cell].item<std::int64_t>() == (codes - point).square().sum(1).argmin().item<std::int64_t>());
@@ -165,7 +168,8 @@ TEST_SUITE("collectors.models.var_tokenizer") {
     const VarQuantiser quantiser(open.group, open.config, {1, 2, 4});
     at::manual_seed(4);
     std::vector<at::Tensor> tokens;
-    for (const std::int64_t side : {1, 2, 4}) tokens.push_back(at::randint(0, open.config.vocabulary, {side * side}, at::kLong));
+    for (const std::int64_t side : {1, 2, 4})
+      tokens.push_back(at::randint(0, open.config.vocabulary, {side * side}, at::kLong));
     at::Tensor sum = quantiser.empty_map();
     for (int step = 0; step < 3; ++step) {
       at::Tensor alone = quantiser.empty_map();
@@ -179,9 +183,24 @@ TEST_SUITE("collectors.models.var_tokenizer") {
 
   TEST_CASE("images of another size and tokenizers without encoder are refused") {
     const auto engine = load(golden_set("sample_model"));
-    check_error(ErrorCode::kUsage, [&] { (void)engine->encode(at::zeros({1, 16, 16, 3}, at::kByte)); }, "[batch, 32, 32, 3]");
-    check_error(ErrorCode::kUsage, [&] { (void)engine->encode(at::zeros({1, 32, 32, 3})); }, "uint8");
-    check_error(ErrorCode::kUsage, [&] { (void)engine->decode({at::zeros({1, 1}, at::kLong)}); }, "every step");
+    check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)engine->encode(at::zeros({1, 16, 16, 3}, at::kByte));
+        },
+        "[batch, 32, 32, 3]");
+    check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)engine->encode(at::zeros({1, 32, 32, 3}));
+        },
+        "uint8");
+    check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)engine->decode({at::zeros({1, 1}, at::kLong)});
+        },
+        "every step");
     const TemporaryFolder folder;
     GoldenSet set = golden_set("sample_model");
     ModelFile file(set.tokenizer);
@@ -190,6 +209,11 @@ TEST_SUITE("collectors.models.var_tokenizer") {
     set.tokenizer = folder / "decoder.safetensors";
     const auto blind = load(set);
     CHECK(same_bits(generate(*blind, 1).images, generate(*engine, 1).images));
-    check_error(ErrorCode::kUsage, [&] { (void)blind->encode(at::zeros({1, 32, 32, 3}, at::kByte)); }, "no encoder");
+    check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)blind->encode(at::zeros({1, 32, 32, 3}, at::kByte));
+        },
+        "no encoder");
   }
 }
