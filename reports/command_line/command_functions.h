@@ -11,6 +11,9 @@ namespace kvscope {
 [[nodiscard]] ExitStatus run_analyze(const CommandContext& context);
 [[nodiscard]] ExitStatus run_classify(const CommandContext& context);
 [[nodiscard]] ExitStatus run_plan(const CommandContext& context);
+#ifdef KVSCOPE_HAS_TORCH
+[[nodiscard]] ExitStatus run_replay(const CommandContext& context);
+#endif
 [[nodiscard]] ExitStatus run_report(const CommandContext& context);
 
 }  // namespace kvscope

@@ -13,6 +13,9 @@ std::span<const Command> commands() {
       {"analyze", "score every head of a capture: scores.h5", run_analyze},
       {"classify", "decide which heads are contextual and which structural: heads.json", run_classify},
       {"plan", "decide how many tokens every head keeps; show, check and compare plans", run_plan},
+#ifdef KVSCOPE_HAS_TORCH
+      {"replay", "generate with a plan's compressed cache beside the full one and compare", run_replay},
+#endif
       {"report", "pictures and tables of everything, as one page that opens offline", run_report},
       // clang-format on
   };

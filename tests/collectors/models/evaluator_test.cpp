@@ -58,6 +58,16 @@ TEST_SUITE("collectors.models.evaluator") {
     CHECK(seen.classes == largest(golden.read<double>("/tiny/logits")));
   }
 
+  TEST_CASE("the bundled evaluator recognises test images of Fashion-MNIST") {
+    const Hdf5File golden = Hdf5File::open(kGolden);
+    const Evaluator evaluator = Evaluator::open(repository_file("datasets/sample_model/evaluator.safetensors"));
+    const Evaluation seen = evaluator.evaluate(golden.read<std::uint8_t>("/bundled/images"));
+    // Six layers in float32 against double precision; features are of order 1.
+    CHECK(largest_difference(seen.features, golden.read<double>("/bundled/features")) < 1e-4);
+    const Array<std::int64_t> labels = golden.read<std::int64_t>("/bundled/labels");
+    CHECK(std::ranges::equal(seen.classes, labels.values()));
+  }
+
   TEST_CASE("a verdict depends neither on the other images nor on the number of threads") {
     const Hdf5File golden = Hdf5File::open(kGolden);
     const Evaluator evaluator = Evaluator::open(kTiny);

@@ -1,0 +1,212 @@
+#include "collectors/base/hash.h"
+#include "collectors/base/interrupt.h"
+#include "collectors/base/parallel.h"
+#include "collectors/models/engine_factory.h"
+#include "kernels/replay/replay.h"
+#include "kernels/replay/requirement.h"
+#include "reports/command_line/bundled_model.h"
+#include "reports/command_line/command_functions.h"
+#include "reports/command_line/generation_options.h"
+#include "reports/tables/replay_tables.h"
+#include "reports/tables/text_table.h"
+
+#include <numeric>
+#include <string>
+#include <vector>
+
+namespace kvscope {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string figures_text() {
+  std::string text = "Figures for --require (means over samples):\n";
+  for (const ReplayFigure& figure : replay_figures())
+    text += fmt::format("  {:<17} {}\n", figure.name, figure.description);
+  return text;
+}
+
+CommandOptions replay_options() {
+  CommandOptions command{
+      .name = "replay",
+      .positional = "",
+      .description =
+          "Generates the same samples with the full KV cache and with a plan's compressed one, side by side, and\n"
+          "writes what the compression costs: tokens, sampling distributions, attention outputs, images, bytes,\n"
+          "seconds. Free-running, the compressed run feeds on its own tokens; teacher-forced, on the full run's.\n"
+          "Without --checkpoint the bundled model runs and its evaluator judges the images.\n\n" +
+          figures_text()};
+  const auto text = [](const char* unit) { return options::value<std::string>()->value_name(unit); };
+  auto add = command.visible.add_options();
+  add("plan", text("FILE"), "plan.json to prove (required)");
+  add("output,o", text("FILE")->default_value("replay.json"), "file to write");
+  add("mode", text("MODE")->default_value("both"), "both, free or forced");
+  add("require", text("LIST"),
+      "what must hold, e.g. psnr>=25,agreement>=0.9,kl<=0.05; exit status 1 if one does not (the file is written)");
+  add("images", "also write the images of both runs and the kept positions, to the output's name with .h5");
+  add("evaluator", text("FILE"),
+      "image classifier that judges both runs; default: the bundled one for the bundled model");
+  add("evaluator-features", text("FILE"), "mean and covariance of its features of real images (HDF5)");
+  add("json", "print the whole result as JSON");
+  add_generation_options(command.visible);
+  return command;
+}
+
+/// What the command line asks for beyond the generation.
+struct ReplayRequest {
+  fs::path plan;
+  fs::path output;
+  bool free_running = true;
+  bool teacher_forced = true;
+  bool images = false;
+  bool json = false;
+  fs::path evaluator;
+  fs::path evaluator_features;
+  std::vector<ReplayRequirement> requirements;
+
+  [[nodiscard]] fs::path images_file() const { return fs::path(output).replace_extension(".h5"); }
+};
+
+void read_mode(const std::string& mode, ReplayRequest& request) {
+  if (mode != "both" && mode != "free" && mode != "forced") {
+    throw usage_error("--mode is '{}', expected both, free or forced", mode);
+  }
+  request.free_running = mode != "forced";
+  request.teacher_forced = mode != "free";
+}
+
+void read_evaluator(const options::variables_map& values, const GenerationSettings& settings, ReplayRequest& request) {
+  if (given(values, "evaluator")) {
+    request.evaluator = values["evaluator"].as<std::string>();
+  } else if (settings.uses_bundled_model()) {
+    request.evaluator = bundled_model().evaluator;
+    request.evaluator_features = bundled_model().evaluator_features;
+  }
+  if (!given(values, "evaluator-features")) return;
+  if (request.evaluator.empty()) throw usage_error("--evaluator-features needs --evaluator");
+  request.evaluator_features = values["evaluator-features"].as<std::string>();
+}
+
+ReplayRequest replay_request(const options::variables_map& values, const GenerationSettings& settings) {
+  ReplayRequest request{.plan = required_option<std::string>(values, "plan"),
+                        .output = values["output"].as<std::string>(),
+                        .images = given(values, "images"),
+                        .json = given(values, "json")};
+  read_mode(values["mode"].as<std::string>(), request);
+  if (request.images && !request.free_running) throw usage_error("--images needs the free-running mode");
+  if (request.images && request.images_file() == request.output) {
+    throw usage_error("--output {}: the name ends like that of the images' file, expected .json",
+                      request.output.string());
+  }
+  if (request.free_running) read_evaluator(values, settings, request);
+  if (given(values, "require")) request.requirements = parse_requirements(values["require"].as<std::string>());
+  check_requirements_possible(request.requirements, {.free_running = request.free_running,
+                                                     .teacher_forced = request.teacher_forced,
+                                                     .evaluator = !request.evaluator.empty(),
+                                                     .reference_features = !request.evaluator_features.empty()});
+  return request;
+}
+
+std::unique_ptr<Engine> engine_of(const GenerationSettings& settings) {
+  EngineOptions model{.transformer = settings.checkpoint,
+                      .tokenizer = settings.tokenizer,
+                      .compute_type = settings.compute_type,
+                      .scales = settings.scales};
+  if (settings.uses_bundled_model()) {
+    const BundledModel bundled = bundled_model();
+    model.transformer = bundled.transformer;
+    model.tokenizer = bundled.tokenizer;
+  }
+  return load_engine(model);
+}
+
+GenerationRequest generation_request(const GenerationSettings& settings, std::int64_t classes) {
+  GenerationRequest request{.labels = sample_labels(settings, classes),
+                            .sample_ids = {},
+                            .seed = settings.seed,
+                            .guidance = settings.guidance,
+                            .top_k = settings.top_k,
+                            .top_p = settings.top_p};
+  request.sample_ids.resize(request.labels.size());
+  std::iota(request.sample_ids.begin(), request.sample_ids.end(), 0);
+  return request;
+}
+
+Json origin_of(const fs::path& path) {
+  return {{"path", path.string()}, {"sha256", sha256_of_file(path)}};
+}
+
+Json origins(const ReplayRequest& request) {
+  Json json{{"plan", origin_of(request.plan)}};
+  if (!request.evaluator.empty()) json["evaluator"] = origin_of(request.evaluator);
+  if (!request.evaluator_features.empty()) json["evaluator_features"] = origin_of(request.evaluator_features);
+  return json;
+}
+
+Json record_of_run(const GenerationSettings& settings, const CommandContext& context) {
+  Json json = to_json(settings);
+  json["threads"] = thread_count();
+  json["command_line"] = context.command_line;
+  json["version"] = KVSCOPE_VERSION;
+  return json;
+}
+
+ReplayOutcome replay(const ReplayRequest& request, const GenerationSettings& settings, const CommandContext& context) {
+  const Plan plan = read_plan(request.plan);
+  const std::unique_ptr<Engine> engine = engine_of(settings);
+  std::optional<Evaluator> evaluator;
+  std::optional<FeatureStatistics> reference;
+  if (!request.evaluator.empty()) evaluator = Evaluator::open(request.evaluator);
+  if (!request.evaluator_features.empty()) {
+    reference = read_feature_statistics(request.evaluator_features, evaluator->feature_size());
+  }
+  return run_replay(*engine, plan, request.plan.string(),
+                    {.request = generation_request(settings, engine->classes()),
+                     .batch = settings.batch,
+                     .free_running = request.free_running,
+                     .teacher_forced = request.teacher_forced,
+                     .evaluator = evaluator ? &*evaluator : nullptr,
+                     .reference = reference ? &*reference : nullptr,
+                     .keep_images = request.images,
+                     .progress = &context.err});
+}
+
+void print(const ReplayResult& result, bool as_json, std::ostream& out) {
+  if (as_json) {
+    out << to_json(result).dump(2) << '\n';
+    return;
+  }
+  out << text_table(replay_step_table(result)) << '\n' << text_table(replay_figure_table(result)) << '\n';
+  out << text_table(replay_cache_table(result)) << '\n' << text_table(replay_time_table(result));
+  if (!result.requirements.empty()) out << '\n' << text_table(replay_requirement_table(result));
+}
+
+}  // namespace
+
+ExitStatus run_replay(const CommandContext& context) {
+  const auto values = parse_options(replay_options(), context);
+  if (!values) return 0;
+  const GenerationSettings settings = generation_settings(*values);
+  const ReplayRequest request = replay_request(*values, settings);
+  set_thread_count(settings.threads);
+  catch_interrupts();
+
+  ReplayOutcome outcome = replay(request, settings, context);
+  ReplayResult& result = outcome.result;
+  result.run = record_of_run(settings, context);
+  result.made_from = origins(request);
+  result.requirements = request.requirements;
+  judge(result.requirements, result);
+  if (outcome.images) {
+    write_replay_images(request.images_file(), *outcome.images);
+    result.images = request.images_file().filename().string();
+    context.err << "wrote " << request.images_file().string() << '\n';
+  }
+  write_replay(request.output, result);
+  context.err << "wrote " << request.output.string() << '\n';
+  print(result, request.json, context.out);
+  check_requirements(result.requirements);
+  return 0;
+}
+
+}  // namespace kvscope
