@@ -7,6 +7,8 @@
 namespace kvscope {
 namespace {
 
+constexpr double kLargestBudget = 0x1p40;
+
 /// The budgets of round_budgets() as levels: at level m every head has its floor plus m, within its bounds.
 /// One more token for a head costs 2 (x - b) + 1, so the best next token goes to the lowest level and, on
 /// one level, to the largest fraction: going up level by level is going through the tokens in that order.
@@ -38,7 +40,6 @@ std::int64_t highest_level(const Levels& levels, std::int64_t total) {
 }
 
 void check_budgets_and_room(std::span<const double> budgets, std::span<const std::int64_t> room) {
-  constexpr double kLargestBudget = 0x1p40;
   require(budgets.size() == room.size(), "round_budgets: one room per budget is needed");
   for (const double budget : budgets) {
     if (!(budget >= 0.0) || budget > kLargestBudget)

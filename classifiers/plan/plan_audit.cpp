@@ -30,7 +30,7 @@ std::optional<std::string> first_difference(const Json& found, const Json& expec
   if (!expected.is_structured()) return found == expected ? std::nullopt : std::optional(differs());
   if (expected.is_array() && found.size() != expected.size()) return differs();
   for (const auto& [name, member] : expected.items()) {
-    const std::string place = path + "/" + name;
+    const std::string place = fmt::format("{}/{}", path, name);
     if (found.is_object() && !found.contains(name)) return place + ": is missing";
     const Json& other = found.is_object() ? found[name] : found[std::stoul(name)];
     if (auto difference = first_difference(other, member, place)) return difference;

@@ -8,13 +8,14 @@ namespace kvscope {
 namespace {
 
 /// Values at the ends of a document by their path; a list is one value.
-void collect_values(const Json& json, const std::string& path, std::vector<std::pair<std::string, std::string>>& values) {
+void collect_values(const Json& json, const std::string& path,
+                    std::vector<std::pair<std::string, std::string>>& values) {
   if (!json.is_object() || json.empty()) {
     values.emplace_back(path, json.dump());
     return;
   }
   for (const auto& [name, member] : json.items()) {
-    collect_values(member, path.empty() ? name : path + "/" + name, values);
+    collect_values(member, path.empty() ? name : fmt::format("{}/{}", path, name), values);
   }
 }
 

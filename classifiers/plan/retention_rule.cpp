@@ -50,6 +50,13 @@ constexpr std::array kTimes = {
     Spelling{RetentionTime::kBothBudgets, "both-budgets"},
 };
 
+// What a slot and a rule consist of.
+constexpr std::string_view kScoreFields[] = {"kind", "observation_queries", "times_value_norm", "seed"};
+constexpr std::string_view kSmoothFields[] = {"kind", "width"};
+constexpr std::string_view kProtectFields[] = {"first_steps", "current_step", "recent_tokens", "gives_way"};
+constexpr std::string_view kLoserFields[] = {"kind", "last_step_only"};
+constexpr std::string_view kSlots[] = {"score", "smooth", "protect", "losers", "when"};
+
 template <typename Enum, std::size_t N>
 std::string_view name_in(const std::array<Spelling<Enum>, N>& spellings, Enum value) {
   return std::ranges::find(spellings, value, &Spelling<Enum>::value)->name;
@@ -100,8 +107,7 @@ const Json& slot_of(const Json& rule, std::string_view slot, std::span<const std
 }
 
 ScoreSlot score_from_json(const Json& rule, std::string_view where) {
-  static constexpr std::string_view kKnown[] = {"kind", "observation_queries", "times_value_norm", "seed"};
-  const Json& slot = slot_of(rule, "score", kKnown, where);
+  const Json& slot = slot_of(rule, "score", kScoreFields, where);
   const std::string place = fmt::format("{}: slot 'score'", where);
   return {.kind = value_in(kScores, slot, "kind", place),
           .observation_queries = in_range(slot, "observation_queries", place, 0, kLargestSlotCount),
@@ -110,8 +116,7 @@ ScoreSlot score_from_json(const Json& rule, std::string_view where) {
 }
 
 SmoothSlot smooth_from_json(const Json& rule, std::string_view where) {
-  static constexpr std::string_view kKnown[] = {"kind", "width"};
-  const Json& slot = slot_of(rule, "smooth", kKnown, where);
+  const Json& slot = slot_of(rule, "smooth", kSmoothFields, where);
   const std::string place = fmt::format("{}: slot 'smooth'", where);
   const SmoothSlot smooth{.kind = value_in(kSmoothings, slot, "kind", place),
                           .width = in_range(slot, "width", place, 1, kLargestSmoothWidth)};
@@ -136,8 +141,7 @@ std::vector<ProtectedSet> gives_way_from_json(const Json& slot, std::string_view
 }
 
 ProtectSlot protect_from_json(const Json& rule, std::string_view where) {
-  static constexpr std::string_view kKnown[] = {"first_steps", "current_step", "recent_tokens", "gives_way"};
-  const Json& slot = slot_of(rule, "protect", kKnown, where);
+  const Json& slot = slot_of(rule, "protect", kProtectFields, where);
   const std::string place = fmt::format("{}: slot 'protect'", where);
   return {.first_steps = in_range(slot, "first_steps", place, 0, kLargestSlotCount),
           .current_step = json_field<bool>(slot, "current_step", place),
@@ -146,8 +150,7 @@ ProtectSlot protect_from_json(const Json& rule, std::string_view where) {
 }
 
 LoserSlot losers_from_json(const Json& rule, std::string_view where) {
-  static constexpr std::string_view kKnown[] = {"kind", "last_step_only"};
-  const Json& slot = slot_of(rule, "losers", kKnown, where);
+  const Json& slot = slot_of(rule, "losers", kLoserFields, where);
   const std::string place = fmt::format("{}: slot 'losers'", where);
   return {.kind = value_in(kLosers, slot, "kind", place),
           .last_step_only = json_field<bool>(slot, "last_step_only", place)};
@@ -227,8 +230,7 @@ Json to_json(const RetentionRule& rule) {
 }
 
 RetentionRule retention_rule_from_json(const Json& json, std::string_view where) {
-  static constexpr std::string_view kKnown[] = {"score", "smooth", "protect", "losers", "when"};
-  check_members(json, kKnown, where);
+  check_members(json, kSlots, where);
   return {.score = score_from_json(json, where),
           .smooth = smooth_from_json(json, where),
           .protect = protect_from_json(json, where),

@@ -5,6 +5,8 @@
 namespace kvscope {
 namespace {
 
+constexpr std::size_t kLongestQuote = 60;
+
 /// nlohmann's messages start with an error number in brackets that helps no reader.
 std::string without_error_number(const std::string& message) {
   const auto end = message.find("] ");
@@ -33,8 +35,8 @@ void check_depth(std::string_view text, std::string_view name) {
 }  // namespace
 
 std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kLongest = 60;
-  const std::string shown = text.size() <= kLongest ? std::string(text) : std::string(text.substr(0, kLongest)) + "...";
+  const std::string shown =
+      text.size() <= kLongestQuote ? std::string(text) : std::string(text.substr(0, kLongestQuote)) + "...";
   return Json(shown).dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
@@ -52,7 +54,8 @@ void check_format(const Json& document, std::string_view name, std::string_view 
   if (found_format != format) throw bad_input("{}: format is '{}', expected '{}'", name, found_format, format);
   const auto found_version = json_field<int>(document, "version", name);
   if (found_version != version) {
-    throw bad_input("{}: version {} of format '{}' is not supported, expected {}", name, found_version, format, version);
+    throw bad_input("{}: version {} of format '{}' is not supported, expected {}", name, found_version, format,
+                    version);
   }
 }
 
