@@ -5,7 +5,7 @@
 namespace kvscope {
 namespace {
 
-constexpr std::size_t kLongestQuote = 60;
+constexpr std::size_t kLongestQuote = 80;  // a SHA-256 fits
 
 /// nlohmann's messages start with an error number in brackets that helps no reader.
 std::string without_error_number(const std::string& message) {
