@@ -54,6 +54,9 @@ Json parse_header(std::string_view text, std::string_view where) {
     return header;
   } catch (const nlohmann::json::parse_error& error) {
     throw bad_input("{}: the header is no JSON, from its byte {} on", where, error.byte);
+  } catch (const nlohmann::json::exception&) {
+    // A number that no type holds (1e999) is an exception of another kind.
+    throw bad_input("{}: the header holds a number that is out of range", where);
   }
 }
 

@@ -24,7 +24,6 @@ constexpr std::size_t kLongestComment = 0xFFFF;
 constexpr std::uint16_t kZip64Field = 1;
 constexpr std::uint16_t kEncrypted = 1;
 constexpr std::uint32_t kSeeZip64 = 0xFFFFFFFF;
-constexpr std::uint16_t kSeeZip64Short = 0xFFFF;
 
 using Bytes = std::span<const std::byte>;
 

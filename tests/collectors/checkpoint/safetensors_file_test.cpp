@@ -76,6 +76,11 @@ TEST_SUITE("collectors.checkpoint.safetensors_file") {
     check_refused(safetensors_bytes(R"({"a\nb":{"dtype":"U8","shape":[],"data_offsets":[0,1]}})", "x"), "a?b");
   }
 
+  TEST_CASE("a header with a number that no type holds is refused") {
+    check_refused(safetensors_bytes("{\"x\":1e999}", ""), "out of range");
+    check_refused(safetensors_bytes("\n2222e2222", ""), "out of range");
+  }
+
   TEST_CASE("bottomless nesting and doubled names are refused while parsing") {
     check_refused(safetensors_bytes("{\"x\":" + std::string(1'000'000, '['), ""), "nested");
     std::string objects;

@@ -1,0 +1,19 @@
+// Feeds arbitrary bytes to the reader of safetensors files.
+
+#include "collectors/base/error.h"
+#include "collectors/checkpoint/safetensors_file.h"
+#include "fuzz/check_tensors.h"
+
+#include <cstdint>
+
+using namespace kvscope;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto file = std::as_bytes(std::span(data, size));
+  try {
+    fuzzing::check_tensors(read_safetensors(file, "input"), file);
+  } catch (const Error& failure) {
+    fuzzing::check_message(failure.what());
+  }
+  return 0;
+}
