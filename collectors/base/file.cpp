@@ -17,7 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string system_message() { return std::strerror(errno); }
+std::string system_message() {
+  return std::strerror(errno);
+}
 
 /// A POSIX file descriptor that closes itself.
 class Descriptor {
@@ -45,7 +47,8 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;
   void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
-  if (mapped == MAP_FAILED) throw environment_error("{}: cannot map {} bytes: {}", path.string(), size_, system_message());
+  if (mapped == MAP_FAILED)
+    throw environment_error("{}: cannot map {} bytes: {}", path.string(), size_, system_message());
   data_ = static_cast<const std::byte*>(mapped);
 }
 
@@ -59,7 +62,9 @@ std::string read_text_file(const fs::path& path) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-fs::path partial_path(const fs::path& path) { return path.string() + ".partial"; }
+fs::path partial_path(const fs::path& path) {
+  return path.string() + ".partial";
+}
 
 FileWriter::FileWriter(const fs::path& path) : path_(path) {
   std::error_code ignored;
@@ -97,7 +102,9 @@ void FileWriter::commit() {
   close();
 }
 
-void FileWriter::close() noexcept { ::close(std::exchange(descriptor_, -1)); }
+void FileWriter::close() noexcept {
+  ::close(std::exchange(descriptor_, -1));
+}
 
 void write_file(const fs::path& path, std::string_view bytes) {
   FileWriter writer(path);

@@ -29,8 +29,10 @@ bool begins_with(Bytes file, std::string_view text) {
 /// Says what a file that is no checkpoint seems to be.
 [[noreturn]] void refuse(Bytes file, std::string_view where) {
   if (is_legacy_torch_file(file)) {
-    throw bad_input("{}: the format of PyTorch before 1.6; write it anew with Python: torch.save(torch.load(OLD, "
-                    "map_location='cpu'), NEW)", where);
+    throw bad_input(
+        "{}: the format of PyTorch before 1.6; write it anew with Python: torch.save(torch.load(OLD, "
+        "map_location='cpu'), NEW)",
+        where);
   }
   if (begins_with(file, "version https://git-lfs")) {
     throw bad_input("{}: only a Git LFS pointer; fetch the file itself with 'git lfs pull'", where);
@@ -130,11 +132,17 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path) {
   return Checkpoint(std::move(implementation));
 }
 
-const std::filesystem::path& Checkpoint::path() const noexcept { return implementation_->file->path(); }
+const std::filesystem::path& Checkpoint::path() const noexcept {
+  return implementation_->file->path();
+}
 
-std::string_view Checkpoint::container() const noexcept { return implementation_->container; }
+std::string_view Checkpoint::container() const noexcept {
+  return implementation_->container;
+}
 
-const std::vector<CheckpointTensor>& Checkpoint::tensors() const noexcept { return implementation_->tensors; }
+const std::vector<CheckpointTensor>& Checkpoint::tensors() const noexcept {
+  return implementation_->tensors;
+}
 
 const CheckpointTensor* Checkpoint::find(std::string_view name) const noexcept {
   const auto found = implementation_->by_name.find(name);

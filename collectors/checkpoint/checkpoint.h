@@ -17,7 +17,7 @@ namespace kvscope {
 
 /// One tensor of a checkpoint: a strided view into the mapped file.
 struct CheckpointTensor {
-  std::string name;                    ///< e.g. "blocks.0.attn.mat_qkv.weight"
+  std::string name;  ///< e.g. "blocks.0.attn.mat_qkv.weight"
   ElementType type = ElementType::kFloat32;
   Shape shape;
   Shape strides;                       ///< in elements, one per axis; row-major unless the file says otherwise

@@ -47,8 +47,9 @@ void PickleMachine::push_global(std::string_view module, std::string_view name) 
     push(value);
     return;
   }
-  throw bad_input("{}: refers to '{}.{}', which is refused: only tensors, parameters, dictionaries and plain values are read",
-                  place(), printable(module), printable(name));
+  throw bad_input(
+      "{}: refers to '{}.{}', which is refused: only tensors, parameters, dictionaries and plain values are read",
+      place(), printable(module), printable(name));
 }
 
 /// Persistent ids of torch.save: ('storage', class, key, location, number of elements).

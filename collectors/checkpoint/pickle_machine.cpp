@@ -68,7 +68,9 @@ PickleMachine::PickleMachine(std::span<const std::byte> pickle, std::string_view
   }
 }
 
-std::string PickleMachine::place() const { return fmt::format("{}: before byte {}", where_, cursor_.position()); }
+std::string PickleMachine::place() const {
+  return fmt::format("{}: before byte {}", where_, cursor_.position());
+}
 
 const PickleValue& PickleMachine::run() {
   if (cursor_.take_number<std::uint8_t>() != kProtocol) throw bad_input("{}: not a pickle of protocol 2 to 5", where_);

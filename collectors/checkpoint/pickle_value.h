@@ -16,12 +16,12 @@ enum class PickleGlobal { kOrderedDict, kSize, kRebuildTensor, kRebuildParameter
 struct PickleValue {
   enum class Kind { kOther, kInteger, kText, kTuple, kList, kDictionary, kGlobal, kStorage, kTensor };
 
-  Kind kind = Kind::kOther;                       ///< kOther: None, numbers, large integers: never looked at
-  PickleGlobal global = PickleGlobal::kStorage;   ///< kGlobal
-  ElementType type = ElementType::kFloat32;       ///< kGlobal that is a storage class; kStorage
-  std::int64_t integer = 0;                       ///< kInteger; kStorage: elements; kTensor: index
-  std::string_view text;                          ///< kText; kStorage: its key
-  std::vector<const PickleValue*> items;          ///< kTuple, kList; kDictionary: keys and values in turn
+  Kind kind = Kind::kOther;                      ///< kOther: None, numbers, large integers: never looked at
+  PickleGlobal global = PickleGlobal::kStorage;  ///< kGlobal
+  ElementType type = ElementType::kFloat32;      ///< kGlobal that is a storage class; kStorage
+  std::int64_t integer = 0;                      ///< kInteger; kStorage: elements; kTensor: index
+  std::string_view text;                         ///< kText; kStorage: its key
+  std::vector<const PickleValue*> items;         ///< kTuple, kList; kDictionary: keys and values in turn
 };
 
 }  // namespace kvscope

@@ -155,7 +155,8 @@ std::optional<ElementType> element_type_of_safetensors(std::string_view name) no
 }
 
 std::string_view safetensors_name(ElementType type) noexcept {
-  return std::find_if(kTypeNames.begin(), kTypeNames.end(), [&](const TypeName& row) { return row.type == type; })->name;
+  return std::find_if(kTypeNames.begin(), kTypeNames.end(), [&](const TypeName& row) { return row.type == type; })
+      ->name;
 }
 
 bool is_safetensors(Bytes file) noexcept {

@@ -42,7 +42,8 @@ bool is_plain_text(std::string_view text) noexcept {
 std::string printable(std::string_view text) {
   const bool cut = text.size() > kLongestShown;
   std::string shown(text.substr(0, kLongestShown));
-  std::replace_if(shown.begin(), shown.end(), [](char c) { return c < 0x20 || c >= 0x7F; }, '?');
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return c < 0x20 || c >= 0x7F; }, '?');
   return cut ? shown + "..." : shown;
 }
 

@@ -59,7 +59,9 @@ class Records {
 };
 
 /// 0 stands for a checksum that was not computed.
-bool has_wrong_checksum(const ZipEntry& entry) { return entry.crc32 != 0 && crc32(entry.bytes) != entry.crc32; }
+bool has_wrong_checksum(const ZipEntry& entry) {
+  return entry.crc32 != 0 && crc32(entry.bytes) != entry.crc32;
+}
 
 void check_byte_order(const Records& records, std::string_view where) {
   const ZipEntry* record = records.find("byteorder");
@@ -115,8 +117,9 @@ CheckpointTensor view_of(const PickledTensor& tensor, const Records& records, st
   const Bytes storage = storage_of(tensor, records, where);
   const auto bytes = dense_bytes(tensor.shape, tensor.type);
   const bool sound = bytes.has_value() && tensor.strides.size() == tensor.shape.size() && tensor.offset >= 0;
-  const auto touched = !sound ? std::nullopt : *bytes == 0 ? std::optional<std::int64_t>(0)
-                                                           : reach(tensor.shape, tensor.strides);
+  const auto touched = !sound        ? std::nullopt
+                       : *bytes == 0 ? std::optional<std::int64_t>(0)
+                                     : reach(tensor.shape, tensor.strides);
   if (!touched.has_value() || *touched > tensor.storage_elements ||
       tensor.offset > tensor.storage_elements - *touched) {
     throw bad_input("{}: tensor '{}': its shape, strides or offset lie outside its storage of {} elements", where,

@@ -48,7 +48,8 @@ class Walk {
  private:
   void add(const PickledTensor& tensor, const std::string& name) {
     check_tensor_name(name, where_);
-    if (tensors_.size() >= kMostPickledTensors) throw bad_input("{}: more than {} tensors", where_, kMostPickledTensors);
+    if (tensors_.size() >= kMostPickledTensors)
+      throw bad_input("{}: more than {} tensors", where_, kMostPickledTensors);
     tensors_.push_back(tensor);
     tensors_.back().name = name;
   }

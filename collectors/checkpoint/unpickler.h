@@ -18,13 +18,13 @@ inline constexpr std::size_t kMostPickledTensors = std::size_t{1} << 17;
 /// A tensor as a pickle of torch.save describes it: a strided view into a storage that lies elsewhere.
 /// Nothing but the element type is checked yet.
 struct PickledTensor {
-  std::string name;                   ///< keys of the dictionaries on the way, joined with '.'
+  std::string name;  ///< keys of the dictionaries on the way, joined with '.'
   ElementType type = ElementType::kFloat32;
   std::string storage;                ///< key of the storage
   std::int64_t storage_elements = 0;  ///< as the pickle says
   std::int64_t offset = 0;            ///< of the first element, in elements
   Shape shape;
-  Shape strides;                      ///< in elements
+  Shape strides;  ///< in elements
 };
 
 /// The tensors in the data.pkl of a torch.save file, in the order of the dictionaries that hold them.

@@ -18,7 +18,9 @@ struct Attribute {
 };
 
 /// "object@name", for messages.
-std::string label(std::string_view object, std::string_view name) { return fmt::format("{}@{}", object, name); }
+std::string label(std::string_view object, std::string_view name) {
+  return fmt::format("{}@{}", object, name);
+}
 
 Attribute open_attribute(hid_t object, std::string_view name, const Subject& subject) {
   const std::string text(name);
@@ -67,7 +69,9 @@ void put(hid_t object, std::string_view name, hid_t type, const Handle& space, c
   check(H5Awrite(made.get(), type, values), subject, "write the attribute");
 }
 
-Shape list_shape(std::size_t count) { return {static_cast<std::int64_t>(count)}; }
+Shape list_shape(std::size_t count) {
+  return {static_cast<std::int64_t>(count)};
+}
 
 }  // namespace
 
@@ -83,9 +87,9 @@ std::vector<std::string> Hdf5File::text_list_attribute(std::string_view object, 
   const Subject subject = implementation_->reading(where);
   const Handle opened = implementation_->open_object(object, subject);
   const Attribute attribute = open_attribute(opened.get(), name, subject);
-  return hdf5::read_texts(
-      attribute.type.get(), attribute.space.get(), subject,
-      [&](hid_t memory_type, void* buffer) { return H5Aread(attribute.id.get(), memory_type, buffer); });
+  return hdf5::read_texts(attribute.type.get(), attribute.space.get(), subject, [&](hid_t memory_type, void* buffer) {
+    return H5Aread(attribute.id.get(), memory_type, buffer);
+  });
 }
 
 std::string Hdf5File::text_attribute(std::string_view object, std::string_view name) const {

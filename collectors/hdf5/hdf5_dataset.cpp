@@ -26,7 +26,9 @@ constexpr double kLargestExpansion = 1100;
 /// What a dataset nobody has written to yet may claim.
 constexpr double kAlwaysAllowedBytes = double{1 << 26};
 
-std::string text_of(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string text_of(const Shape& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 Shape chunk_of(const Shape& shape, const DatasetLayout& layout, std::int64_t bytes_per_element) {
   Shape chunk = layout.chunk.empty() ? shape : layout.chunk;
@@ -72,9 +74,8 @@ Handle make(hid_t file, std::string_view dataset, hid_t type, const Shape& shape
   const Handle links = checked_handle(H5Pcreate(H5P_LINK_CREATE), subject, "make the dataset");
   check(H5Pset_create_intermediate_group(links.get(), 1), subject, "make the dataset");
   const std::string name(dataset);
-  return checked_handle(
-      H5Dcreate2(file, name.c_str(), type, space.get(), links.get(), properties.get(), H5P_DEFAULT), subject,
-      "make the dataset");
+  return checked_handle(H5Dcreate2(file, name.c_str(), type, space.get(), links.get(), properties.get(), H5P_DEFAULT),
+                        subject, "make the dataset");
 }
 
 /// Whole numbers must arrive as they are: HDF5 would clip what does not fit and cut off fractions.
@@ -149,9 +150,9 @@ void select(hid_t space, const Shape& offset, const Shape& count, const Shape& e
              count[axis] <= extents[axis] - offset[axis];
   }
   if (!inside) {
-    throw Error(subject.code, fmt::format("{}: {}: the block of {} from {} on is not inside the dataset of {}",
-                                          subject.file.string(), subject.object, text_of(count), text_of(offset),
-                                          text_of(extents)));
+    throw Error(subject.code,
+                fmt::format("{}: {}: the block of {} from {} on is not inside the dataset of {}", subject.file.string(),
+                            subject.object, text_of(count), text_of(offset), text_of(extents)));
   }
   if (extents.empty()) return;
   const std::vector<hsize_t> start(offset.begin(), offset.end());
@@ -236,21 +237,19 @@ std::vector<std::string> Hdf5File::read_strings(std::string_view dataset) const 
 
 template <typename T>
 void Hdf5File::make_dataset(std::string_view dataset, const Shape& shape, const DatasetLayout& layout) {
-  static_cast<void>(make(implementation_->id(), dataset, hdf5::native_type<T>(), shape, layout,
-                         implementation_->writing(dataset)));
+  static_cast<void>(
+      make(implementation_->id(), dataset, hdf5::native_type<T>(), shape, layout, implementation_->writing(dataset)));
 }
 
 void Hdf5File::make_float16_dataset(std::string_view dataset, const Shape& shape, const DatasetLayout& layout) {
   const Handle type = hdf5::float16_type();
-  static_cast<void>(
-      make(implementation_->id(), dataset, type.get(), shape, layout, implementation_->writing(dataset)));
+  static_cast<void>(make(implementation_->id(), dataset, type.get(), shape, layout, implementation_->writing(dataset)));
 }
 
 template <typename T>
 void Hdf5File::write(std::string_view dataset, const Array<T>& values, const DatasetLayout& layout) {
   const Subject subject = implementation_->writing(dataset);
-  const Handle made =
-      make(implementation_->id(), dataset, hdf5::native_type<T>(), values.shape(), layout, subject);
+  const Handle made = make(implementation_->id(), dataset, hdf5::native_type<T>(), values.shape(), layout, subject);
   write_selection(made.get(), H5S_ALL, values, subject);
 }
 
@@ -288,11 +287,11 @@ void Hdf5File::write_slab(std::string_view dataset, const Shape& offset, const A
   write_selection(opened.get(), space.get(), values, subject);
 }
 
-#define KVSCOPE_INSTANTIATE(T)                                                                             \
-  template Array<T> Hdf5File::read<T>(std::string_view) const;                                             \
-  template Array<T> Hdf5File::read_slab<T>(std::string_view, const Shape&, const Shape&) const;            \
-  template void Hdf5File::make_dataset<T>(std::string_view, const Shape&, const DatasetLayout&);           \
-  template void Hdf5File::write<T>(std::string_view, const Array<T>&, const DatasetLayout&);               \
+#define KVSCOPE_INSTANTIATE(T)                                                                   \
+  template Array<T> Hdf5File::read<T>(std::string_view) const;                                   \
+  template Array<T> Hdf5File::read_slab<T>(std::string_view, const Shape&, const Shape&) const;  \
+  template void Hdf5File::make_dataset<T>(std::string_view, const Shape&, const DatasetLayout&); \
+  template void Hdf5File::write<T>(std::string_view, const Array<T>&, const DatasetLayout&);     \
   template void Hdf5File::write_slab<T>(std::string_view, const Shape&, const Array<T>&);
 KVSCOPE_INSTANTIATE(float)
 KVSCOPE_INSTANTIATE(double)

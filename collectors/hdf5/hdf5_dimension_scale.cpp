@@ -21,15 +21,16 @@ void Hdf5File::attach_dimension_scale(std::string_view dataset, std::int64_t axi
   const Subject subject = implementation_->writing(dataset);
   const Handle opened = implementation_->open_dataset(dataset, subject);
   const Handle described = implementation_->open_dataset(scale, implementation_->writing(scale));
-  check(H5DSattach_scale(opened.get(), described.get(), static_cast<unsigned>(axis)), subject, "attach a dimension scale");
+  check(H5DSattach_scale(opened.get(), described.get(), static_cast<unsigned>(axis)), subject,
+        "attach a dimension scale");
 }
 
 void Hdf5File::make_link(std::string_view object, std::string_view link) {
   const Subject subject = implementation_->writing(link);
   const Handle properties = checked_handle(H5Pcreate(H5P_LINK_CREATE), subject, "link");
   check(H5Pset_create_intermediate_group(properties.get(), 1), subject, "link");
-  check(H5Lcreate_hard(implementation_->id(), std::string(object).c_str(), implementation_->id(), std::string(link).c_str(),
-                       properties.get(), H5P_DEFAULT),
+  check(H5Lcreate_hard(implementation_->id(), std::string(object).c_str(), implementation_->id(),
+                       std::string(link).c_str(), properties.get(), H5P_DEFAULT),
         subject, "link");
 }
 

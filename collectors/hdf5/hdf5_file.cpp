@@ -93,7 +93,9 @@ Hdf5File Hdf5File::create(const fs::path& path) {
   return Hdf5File(std::move(implementation));
 }
 
-const fs::path& Hdf5File::path() const noexcept { return implementation_->path; }
+const fs::path& Hdf5File::path() const noexcept {
+  return implementation_->path;
+}
 
 bool Hdf5File::has(std::string_view object) const {
   const std::string name = absolute(object);
@@ -113,8 +115,8 @@ bool Hdf5File::has(std::string_view object) const {
 
 std::vector<std::string> Hdf5File::children(std::string_view group) const {
   const Subject subject = implementation_->reading(group);
-  const Handle opened = checked_handle(H5Gopen2(implementation_->id(), absolute(group).c_str(), H5P_DEFAULT), subject,
-                                       "open the group");
+  const Handle opened =
+      checked_handle(H5Gopen2(implementation_->id(), absolute(group).c_str(), H5P_DEFAULT), subject, "open the group");
   H5G_info_t info{};
   check(H5Gget_info(opened.get(), &info), subject, "list");
   std::vector<std::string> names;
@@ -141,9 +143,9 @@ void Hdf5File::make_group(std::string_view group) {
   const Subject subject = implementation_->writing(group);
   const Handle links = checked_handle(H5Pcreate(H5P_LINK_CREATE), subject, "make the group");
   check(H5Pset_create_intermediate_group(links.get(), 1), subject, "make the group");
-  static_cast<void>(checked_handle(
-      H5Gcreate2(implementation_->id(), absolute(group).c_str(), links.get(), H5P_DEFAULT, H5P_DEFAULT), subject,
-      "make the group"));
+  static_cast<void>(
+      checked_handle(H5Gcreate2(implementation_->id(), absolute(group).c_str(), links.get(), H5P_DEFAULT, H5P_DEFAULT),
+                     subject, "make the group"));
 }
 
 void Hdf5File::remove(std::string_view object) {

@@ -16,10 +16,10 @@ namespace kvscope {
 
 /// How a dataset is laid out in the file.
 struct DatasetLayout {
-  Shape chunk = {};        ///< empty: contiguous, or one chunk where `growable` or `checksum` need chunks
-  bool growable = false;   ///< the first axis may grow (write_slab beyond its end extends it)
-  bool checksum = false;   ///< Fletcher-32 per chunk
-  int deflate = 0;         ///< gzip level after byte shuffle, 0: none
+  Shape chunk = {};       ///< empty: contiguous, or one chunk where `growable` or `checksum` need chunks
+  bool growable = false;  ///< the first axis may grow (write_slab beyond its end extends it)
+  bool checksum = false;  ///< Fletcher-32 per chunk
+  int deflate = 0;        ///< gzip level after byte shuffle, 0: none
   /// Room for all of it is made, and zeros written, at once: a full disk shows before anything is
   /// computed, and later writes move nothing in the file, so that a kill between them cannot hurt it.
   bool allocate = false;
@@ -39,9 +39,9 @@ struct DatasetLayout {
 /// Not thread-safe, like the HDF5 library itself: all files of the process from one thread at a time.
 class Hdf5File {
  public:
-  [[nodiscard]] static Hdf5File open(const std::filesystem::path& path);             ///< read only
+  [[nodiscard]] static Hdf5File open(const std::filesystem::path& path);              ///< read only
   [[nodiscard]] static Hdf5File open_for_writing(const std::filesystem::path& path);  ///< must exist
-  [[nodiscard]] static Hdf5File create(const std::filesystem::path& path);           ///< replaces
+  [[nodiscard]] static Hdf5File create(const std::filesystem::path& path);            ///< replaces
   ~Hdf5File();
   Hdf5File(Hdf5File&&) noexcept;
   Hdf5File& operator=(Hdf5File&&) noexcept;

@@ -45,8 +45,8 @@ class Handle {
 /// What an operation works on, for its error message.
 struct Subject {
   const std::filesystem::path& file;
-  std::string_view object;                    ///< path inside the file; empty: the file itself
-  ErrorCode code = ErrorCode::kBadInput;      ///< kEnvironment for writing
+  std::string_view object;                ///< path inside the file; empty: the file itself
+  ErrorCode code = ErrorCode::kBadInput;  ///< kEnvironment for writing
 };
 
 /// Throws "FILE: OBJECT: cannot ACTION: HDF5's innermost message".

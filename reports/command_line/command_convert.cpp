@@ -13,8 +13,7 @@ namespace {
 std::optional<ElementType> floating_type(const std::string& name) {
   if (name == "keep") return std::nullopt;
   const auto type = element_type_from_name(name);
-  const bool known =
-      type == ElementType::kFloat32 || type == ElementType::kFloat16 || type == ElementType::kBFloat16;
+  const bool known = type == ElementType::kFloat32 || type == ElementType::kFloat16 || type == ElementType::kBFloat16;
   if (!known) throw usage_error("--dtype: '{}' is none of keep, float32, float16, bfloat16", name);
   return type;
 }
@@ -71,8 +70,7 @@ ExitStatus run_convert(const CommandContext& context) {
     const Json document = {{"file", output}, {"tensors", tensors.size()}, {"bytes", bytes}};
     context.out << document.dump(2) << '\n';
   } else {
-    context.out << fmt::format("{}: {} tensors, {}\n", output, tensors.size(),
-                               bytes_text(static_cast<double>(bytes)));
+    context.out << fmt::format("{}: {} tensors, {}\n", output, tensors.size(), bytes_text(static_cast<double>(bytes)));
   }
   return 0;
 }

@@ -45,7 +45,9 @@ std::string format_of_hdf5(const std::filesystem::path& path) {
 
 }  // namespace
 
-std::string_view file_kind_name(FileKind kind) noexcept { return kRows[static_cast<std::size_t>(kind)].name; }
+std::string_view file_kind_name(FileKind kind) noexcept {
+  return kRows[static_cast<std::size_t>(kind)].name;
+}
 
 FileKind file_kind(const std::filesystem::path& path) {
   const MappedFile file(path);

@@ -26,8 +26,8 @@ std::int64_t stored_bytes_below(const Hdf5File& file, const std::string& object,
 
 /// Bytes per group, as stored.
 Table size_table(const Hdf5File& file) {
-  Table table("", {{.name = "object", .label = ""},
-                        {.name = "stored_bytes", .label = "stored", .format = CellFormat::kBytes}});
+  Table table(
+      "", {{.name = "object", .label = ""}, {.name = "stored_bytes", .label = "stored", .format = CellFormat::kBytes}});
   for (const auto& name : file.children("/")) {
     table.add_row({"/" + name, stored_bytes_below(file, "/" + name)});
   }
@@ -37,9 +37,9 @@ Table size_table(const Hdf5File& file) {
 /// For how many steps each quantity is stored.
 Table quantity_table(const Hdf5File& file, const StepTable& steps) {
   Table table("", {{.name = "quantity", .label = ""},
-                             {.name = "steps", .label = "steps stored"},
-                             {.name = "unit", .label = ""},
-                             {.name = "stored_bytes", .label = "stored", .format = CellFormat::kBytes}});
+                   {.name = "steps", .label = "steps stored"},
+                   {.name = "unit", .label = ""},
+                   {.name = "stored_bytes", .label = "stored", .format = CellFormat::kBytes}});
   const auto add = [&](const CaptureQuantity& quantity) {
     std::int64_t stored_steps = 0;
     std::int64_t bytes = 0;

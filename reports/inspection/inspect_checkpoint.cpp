@@ -11,14 +11,16 @@
 namespace kvscope {
 namespace {
 
-std::int64_t bytes_of(const CheckpointTensor& tensor) { return tensor.elements() * element_bytes(tensor.type); }
+std::int64_t bytes_of(const CheckpointTensor& tensor) {
+  return tensor.elements() * element_bytes(tensor.type);
+}
 
 Table tensor_table(const Checkpoint& checkpoint) {
   Table table("", {{.name = "name", .label = "tensor"},
-                          {.name = "type", .label = ""},
-                          {.name = "shape", .label = ""},
-                          {.name = "elements", .label = ""},
-                          {.name = "bytes", .label = ""}});
+                   {.name = "type", .label = ""},
+                   {.name = "shape", .label = ""},
+                   {.name = "elements", .label = ""},
+                   {.name = "bytes", .label = ""}});
   for (const auto& tensor : checkpoint.tensors()) {
     table.add_row({tensor.name, std::string(element_name(tensor.type)),
                    fmt::format("[{}]", fmt::join(tensor.shape, ", ")), tensor.elements(), bytes_of(tensor)});

@@ -29,7 +29,9 @@ struct Inspection {
   std::vector<Fact> facts;
   std::vector<NamedTable> tables;
 
-  void add(std::string_view name, std::string_view text) { facts.push_back({std::string(name), text, std::string(text)}); }
+  void add(std::string_view name, std::string_view text) {
+    facts.push_back({std::string(name), text, std::string(text)});
+  }
   void add(std::string_view name, std::int64_t number) {
     facts.push_back({std::string(name), number, std::to_string(number)});
   }

@@ -21,14 +21,17 @@ inline void demand(bool condition) {
 inline void check_tensors(const std::vector<CheckpointTensor>& tensors, std::span<const std::byte> file) {
   for (const CheckpointTensor& tensor : tensors) {
     demand(is_plain_text(tensor.name) && tensor.strides.size() == tensor.shape.size());
-    const bool inside = tensor.storage.empty() || (tensor.storage.data() >= file.data() &&
-                                                   tensor.storage.data() + tensor.storage.size() <= file.data() + file.size());
+    const bool inside =
+        tensor.storage.empty() || (tensor.storage.data() >= file.data() &&
+                                   tensor.storage.data() + tensor.storage.size() <= file.data() + file.size());
     demand(inside);
     demand(contiguous_bytes(tensor).size() == static_cast<std::size_t>(tensor.elements() * element_bytes(tensor.type)));
   }
 }
 
 /// What every refusal promises: one line.
-inline void check_message(std::string_view message) { demand(message.find('\n') == std::string_view::npos); }
+inline void check_message(std::string_view message) {
+  demand(message.find('\n') == std::string_view::npos);
+}
 
 }  // namespace kvscope::fuzzing

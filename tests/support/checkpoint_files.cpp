@@ -96,9 +96,8 @@ Pickle& Pickle::storage(std::string_view storage_class, std::string_view key, st
   return op("(").text("storage").global("torch", storage_class).text(key).text("cpu").integer(elements).op("tQ");
 }
 
-Pickle& Pickle::tensor(std::string_view storage_class, std::string_view key, std::int64_t elements,
-                       std::int64_t offset, const std::vector<std::int64_t>& shape,
-                       const std::vector<std::int64_t>& strides) {
+Pickle& Pickle::tensor(std::string_view storage_class, std::string_view key, std::int64_t elements, std::int64_t offset,
+                       const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& strides) {
   global("torch._utils", "_rebuild_tensor_v2").op("(").storage(storage_class, key, elements).integer(offset);
   return tuple(shape).tuple(strides).op("\x89").global("collections", "OrderedDict").op(")RtR");
 }

@@ -27,21 +27,21 @@ template <typename T>
 struct ZipRecord {
   std::string name = {};
   std::string content = {};
-  std::uint16_t method = 0;                ///< 0: stored
-  std::uint16_t flags = 0;                 ///< bit 0: encrypted
-  std::uint32_t crc32 = 0;                 ///< 0: not computed
-  std::int64_t stated_bytes = -1;          ///< -1: the truth
-  std::int64_t stated_offset = -1;         ///< -1: the truth
-  std::string local_name = {};                  ///< empty: `name`
-  bool zip64 = false;                      ///< sizes and offset in the zip64 extra field
+  std::uint16_t method = 0;         ///< 0: stored
+  std::uint16_t flags = 0;          ///< bit 0: encrypted
+  std::uint32_t crc32 = 0;          ///< 0: not computed
+  std::int64_t stated_bytes = -1;   ///< -1: the truth
+  std::int64_t stated_offset = -1;  ///< -1: the truth
+  std::string local_name = {};      ///< empty: `name`
+  bool zip64 = false;               ///< sizes and offset in the zip64 extra field
 };
 
 /// A zip archive of these records.
 struct ZipArchive {
   std::vector<ZipRecord> records;
-  bool zip64 = false;                      ///< with zip64 end record and locator
-  std::int64_t stated_entries = -1;        ///< -1: the truth
-  std::int64_t stated_directory = -1;      ///< offset of the directory; -1: the truth
+  bool zip64 = false;                  ///< with zip64 end record and locator
+  std::int64_t stated_entries = -1;    ///< -1: the truth
+  std::int64_t stated_directory = -1;  ///< offset of the directory; -1: the truth
   std::string comment;
 
   [[nodiscard]] std::string bytes() const;

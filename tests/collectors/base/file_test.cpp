@@ -38,7 +38,8 @@ TEST_SUITE("collectors.base.file") {
   TEST_CASE("a folder that cannot be written is an environment error") {
     const testing::TemporaryFolder folder;
     write_file(folder / "file", "");
-    testing::check_error(ErrorCode::kEnvironment, [&] { FileWriter(folder / "file/below"); }, "file/below", "cannot create");
+    testing::check_error(
+        ErrorCode::kEnvironment, [&] { FileWriter(folder / "file/below"); }, "file/below", "cannot create");
   }
 
   TEST_CASE("an empty file is mapped as no bytes") {
@@ -49,8 +50,10 @@ TEST_SUITE("collectors.base.file") {
 
   TEST_CASE("a missing file and a folder are named in the error") {
     const testing::TemporaryFolder folder;
-    testing::check_error(ErrorCode::kBadInput, [&] { MappedFile(folder / "none"); }, "none", "No such file");
-    testing::check_error(ErrorCode::kBadInput, [&] { MappedFile{folder.path()}; }, "not a regular file");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { MappedFile(folder / "none"); }, "none", "No such file");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { MappedFile{folder.path()}; }, "not a regular file");
   }
 
   TEST_CASE("a full disk keeps the old file and is an environment error") {
@@ -58,7 +61,8 @@ TEST_SUITE("collectors.base.file") {
     const testing::TemporaryFolder folder;
     write_file(folder / "kept", "old");
     std::filesystem::create_symlink("/dev/full", partial_path(folder / "kept"));
-    testing::check_error(ErrorCode::kEnvironment, [&] { write_file(folder / "kept", "new"); }, "kept", "No space left");
+    testing::check_error(
+        ErrorCode::kEnvironment, [&] { write_file(folder / "kept", "new"); }, "kept", "No space left");
     CHECK(read_text_file(folder / "kept") == "old");
   }
 }

@@ -75,8 +75,9 @@ TEST_SUITE("collectors.checkpoint.checkpoint") {
     const auto checkpoint = Checkpoint::open(testing::repository_file("tests/data/var_vae.pth"));
     CHECK(checkpoint.at("quantize.embedding.weight").shape == Shape{256, 8});
     CHECK(checkpoint.find("quantize.embedding") == nullptr);
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(checkpoint.at("decoder.none")); }, "var_vae.pth",
-                "decoder.none", "missing");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(checkpoint.at("decoder.none")); }, "var_vae.pth", "decoder.none",
+        "missing");
   }
 
   TEST_CASE("views that share a storage are read by their own strides") {
@@ -93,11 +94,14 @@ TEST_SUITE("collectors.checkpoint.checkpoint") {
 
   TEST_CASE("the fingerprint is that of the tensors and not of the container or their order") {
     const TemporaryFolder folder;
-    const auto pth = opened(folder, "a.pth", testing::torch_archive(shared_pickle(), {testing::raw(kCounting)}).bytes());
+    const auto pth =
+        opened(folder, "a.pth", testing::torch_archive(shared_pickle(), {testing::raw(kCounting)}).bytes());
     const std::string transposed = testing::raw(std::vector<float>{0, 3, 1, 4, 2, 5});
-    const auto safetensors = opened(folder, "a.safetensors", testing::safetensors_bytes(
-        R"({"b":{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[24,48]}})",
-        transposed + testing::raw(kCounting)));
+    const auto safetensors = opened(
+        folder, "a.safetensors",
+        testing::safetensors_bytes(
+            R"({"b":{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[24,48]}})",
+            transposed + testing::raw(kCounting)));
     CHECK(safetensors.container() == "safetensors");
     CHECK(safetensors.check_checksums() == 0);
     CHECK(fingerprint_of(pth) == fingerprint_of(safetensors));
@@ -105,9 +109,11 @@ TEST_SUITE("collectors.checkpoint.checkpoint") {
     Sha256 hash;
     hash.update(by_hand);
     CHECK(fingerprint_of(pth) == hash.hex_digest());
-    const auto other = opened(folder, "b.safetensors", testing::safetensors_bytes(
-        R"({"b":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[24,48]}})",
-        transposed + testing::raw(kCounting)));
+    const auto other = opened(
+        folder, "b.safetensors",
+        testing::safetensors_bytes(
+            R"({"b":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[24,48]}})",
+            transposed + testing::raw(kCounting)));
     CHECK(fingerprint_of(other) != fingerprint_of(pth));
   }
 
@@ -115,8 +121,10 @@ TEST_SUITE("collectors.checkpoint.checkpoint") {
     const TemporaryFolder folder;
     std::vector<float> values(1000 * 700);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
-    const auto pickle = Pickle().op("}").text("t").tensor("FloatStorage", "0", 700000, 0, {700, 1000}, {1, 700}).op("s");
-    const auto checkpoint = opened(folder, "t.pth", testing::torch_archive(pickle.stop(), {testing::raw(values)}).bytes());
+    const auto pickle =
+        Pickle().op("}").text("t").tensor("FloatStorage", "0", 700000, 0, {700, 1000}, {1, 700}).op("s");
+    const auto checkpoint =
+        opened(folder, "t.pth", testing::torch_archive(pickle.stop(), {testing::raw(values)}).bytes());
     const auto transposed = floats(checkpoint.at("t"));
     REQUIRE(transposed.size() == values.size());
     CHECK(transposed[1] == 700.0F);
@@ -143,7 +151,8 @@ TEST_SUITE("collectors.checkpoint.checkpoint") {
                             .op("]")
                             .tensor("FloatStorage", "0", 6, 0, {}, {})
                             .op("au");
-    const auto whole = opened(folder, "ckpt.pth", testing::torch_archive(pickle.stop(), {testing::raw(kCounting)}).bytes());
+    const auto whole =
+        opened(folder, "ckpt.pth", testing::torch_archive(pickle.stop(), {testing::raw(kCounting)}).bytes());
     CHECK(whole.tensors()[0].name == "trainer.var_wo_ddp.head.bias");
     CHECK(whole.tensors()[1].name == "trainer2.0");
     CHECK(whole.has_subtree("trainer.var_wo_ddp"));
@@ -152,14 +161,16 @@ TEST_SUITE("collectors.checkpoint.checkpoint") {
     const auto model = whole.subtree("trainer.var_wo_ddp");
     REQUIRE(model.tensors().size() == 1);
     CHECK(floats(model.at("head.bias")) == std::vector<float>{1, 2});
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(whole.subtree("vae")); }, "ckpt.pth", "'vae'");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(whole.subtree("vae")); }, "ckpt.pth", "'vae'");
   }
 
   TEST_CASE("what is no checkpoint is refused with a hint") {
     const TemporaryFolder folder;
     const std::string legacy("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e\x80\x02", 17);
     const auto refused = [&](const std::string& bytes, const char* hint) {
-      check_error(ErrorCode::kBadInput, [&] { static_cast<void>(opened(folder, "model.pth", bytes)); }, "model.pth", hint);
+      check_error(
+          ErrorCode::kBadInput, [&] { static_cast<void>(opened(folder, "model.pth", bytes)); }, "model.pth", hint);
     };
     refused(legacy, "torch.save(torch.load(");
     refused("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull");
@@ -167,7 +178,9 @@ TEST_SUITE("collectors.checkpoint.checkpoint") {
     refused("", "neither");
     refused("PK\x05\x06", "neither");
     refused("<html>not found</html>", "neither");
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(Checkpoint::open(folder / "none")); }, "none");
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(Checkpoint::open(folder.path())); }, "not a regular file");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(Checkpoint::open(folder / "none")); }, "none");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(Checkpoint::open(folder.path())); }, "not a regular file");
   }
 }

@@ -15,11 +15,14 @@ using testing::safetensors_bytes;
 
 namespace {
 
-std::vector<CheckpointTensor> read(const std::string& bytes) { return read_safetensors(bytes_of(bytes), "m.safetensors"); }
+std::vector<CheckpointTensor> read(const std::string& bytes) {
+  return read_safetensors(bytes_of(bytes), "m.safetensors");
+}
 
 template <typename... Words>
 void check_refused(const std::string& bytes, const Words&... words) {
-  check_error(ErrorCode::kBadInput, [&] { static_cast<void>(read(bytes)); }, "m.safetensors", words...);
+  check_error(
+      ErrorCode::kBadInput, [&] { static_cast<void>(read(bytes)); }, "m.safetensors", words...);
 }
 
 /// A header with one tensor "x", given its fields.
@@ -54,7 +57,8 @@ TEST_SUITE("collectors.checkpoint.safetensors_file") {
       CHECK(element_type_of_safetensors(safetensors_name(type)) == type);
       const auto bytes = static_cast<std::size_t>(element_bytes(type));
       const std::string file = one("\"dtype\":\"" + std::string(safetensors_name(type)) +
-                                       "\",\"shape\":[],\"data_offsets\":[0," + std::to_string(bytes) + "]", bytes);
+                                       "\",\"shape\":[],\"data_offsets\":[0," + std::to_string(bytes) + "]",
+                                   bytes);
       CHECK(read(file)[0].type == type);
     }
     check_refused(one(R"("dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1])", 1), "'x'", "'F8_E4M3'");
@@ -86,8 +90,11 @@ TEST_SUITE("collectors.checkpoint.safetensors_file") {
     std::string objects;
     for (int i = 0; i < 100000; ++i) objects += "{\"a\":";
     check_refused(safetensors_bytes(objects, ""), "nested");
-    check_refused(safetensors_bytes(R"({"x":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"x":{"dtype":"U8","shape":[],"data_offsets":[1,2]}})", "ab"),
-                  "'x'", "twice");
+    check_refused(
+        safetensors_bytes(
+            R"({"x":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"x":{"dtype":"U8","shape":[],"data_offsets":[1,2]}})",
+            "ab"),
+        "'x'", "twice");
   }
 
   TEST_CASE("shapes must match their bytes without overflow") {
@@ -123,9 +130,15 @@ TEST_SUITE("collectors.checkpoint.safetensors_file") {
     refused("[0]", 4, "interval");
     refused("[18446744073709551612,18446744073709551616]", 4, "data_offsets");
     refused("[18446744073709551611,18446744073709551615]", 4, "cut short");
-    check_refused(safetensors_bytes(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})", "abcdef"),
-                  "'b'", "begins at byte 2", "expected 4");
-    check_refused(safetensors_bytes(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}})", "abcdef"),
-                  "'b'", "begins at byte 4", "expected 2");
+    check_refused(
+        safetensors_bytes(
+            R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
+            "abcdef"),
+        "'b'", "begins at byte 2", "expected 4");
+    check_refused(
+        safetensors_bytes(
+            R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}})",
+            "abcdef"),
+        "'b'", "begins at byte 4", "expected 2");
   }
 }

@@ -21,7 +21,8 @@ using testing::TemporaryFolder;
 namespace {
 
 template <typename T>
-CheckpointTensor tensor(const std::string& name, ElementType type, Shape shape, Shape strides, const std::vector<T>& values) {
+CheckpointTensor tensor(const std::string& name, ElementType type, Shape shape, Shape strides,
+                        const std::vector<T>& values) {
   return {name, type, std::move(shape), std::move(strides), std::as_bytes(std::span(values))};
 }
 
@@ -40,15 +41,13 @@ TEST_SUITE("collectors.checkpoint.safetensors_writer") {
     const TemporaryFolder folder;
     const std::vector<std::int16_t> small = {1, 2, 3};
     const std::vector<float> values = {0, 1, 2, 3, 4, 5};
-    const std::vector<CheckpointTensor> tensors = {
-        tensor("ids", ElementType::kInt16, {3}, {1}, small),
-        tensor("a", ElementType::kFloat32, {3, 2}, {1, 3}, values)};
+    const std::vector<CheckpointTensor> tensors = {tensor("ids", ElementType::kInt16, {3}, {1}, small),
+                                                   tensor("a", ElementType::kFloat32, {3, 2}, {1, 3}, values)};
     const auto path = folder / "deep/out.safetensors";
     const auto bytes = write_safetensors(path, tensors);
     // The larger elements come first, the header is padded to a multiple of eight, the view is made dense.
-    std::string header =
-        R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]},)"
-        R"("ids":{"dtype":"I16","shape":[3],"data_offsets":[24,30]}})";
+    std::string header = R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]},)"
+                         R"("ids":{"dtype":"I16","shape":[3],"data_offsets":[24,30]}})";
     header.resize((header.size() + 7) / 8 * 8, ' ');
     const auto data = testing::raw(std::vector<float>{0, 3, 1, 4, 2, 5}) + testing::raw(small);
     const std::string text = read_text_file(path);
@@ -90,7 +89,8 @@ TEST_SUITE("collectors.checkpoint.safetensors_writer") {
   }
 
   TEST_CASE("conversions round once") {
-    // 1 + 2^-11 is half-way between two halves; the least bit of a double beyond it decides, though float cannot see it.
+    // 1 + 2^-11 is half-way between two halves; the least bit of a double beyond it decides, though float cannot see
+    // it.
     const double tie = 1.0 + std::ldexp(1.0, -11);
     const std::vector<double> values = {tie, std::nextafter(tie, 2.0), std::nextafter(tie, 0.0), -tie};
     CHECK(converted<std::uint16_t>(values, ElementType::kFloat64, ElementType::kFloat16) ==
@@ -107,8 +107,9 @@ TEST_SUITE("collectors.checkpoint.safetensors_writer") {
     const TemporaryFolder folder;
     const std::vector<float> values = {1.0F, 65520.0F};
     const std::vector<CheckpointTensor> tensors = {tensor("blocks.0.weight", ElementType::kFloat32, {2}, {1}, values)};
-    check_error(ErrorCode::kBadInput, [&] { write_safetensors(folder / "half", tensors, ElementType::kFloat16); },
-                "blocks.0.weight", "65520", "float16");
+    check_error(
+        ErrorCode::kBadInput, [&] { write_safetensors(folder / "half", tensors, ElementType::kFloat16); },
+        "blocks.0.weight", "65520", "float16");
     CHECK(std::filesystem::is_empty(folder.path()));
     CHECK(write_safetensors(folder / "bfloat", tensors, ElementType::kBFloat16) > 0);
   }
@@ -119,6 +120,7 @@ TEST_SUITE("collectors.checkpoint.safetensors_writer") {
     std::filesystem::create_symlink("/dev/full", partial_path(folder / "out"));
     const std::vector<float> values = {1.0F};
     const std::vector<CheckpointTensor> tensors = {tensor("x", ElementType::kFloat32, {1}, {1}, values)};
-    check_error(ErrorCode::kEnvironment, [&] { write_safetensors(folder / "out", tensors); }, "No space left");
+    check_error(
+        ErrorCode::kEnvironment, [&] { write_safetensors(folder / "out", tensors); }, "No space left");
   }
 }

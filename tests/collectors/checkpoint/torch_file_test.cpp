@@ -28,10 +28,13 @@ std::string one_tensor(std::int64_t elements, std::int64_t offset, const std::ve
 template <typename... Words>
 void check_refused(const ZipArchive& archive, const Words&... words) {
   const std::string bytes = archive.bytes();
-  check_error(ErrorCode::kBadInput, [&] { static_cast<void>(read_torch_file(bytes_of(bytes), "m.pth")); }, "m.pth", words...);
+  check_error(
+      ErrorCode::kBadInput, [&] { static_cast<void>(read_torch_file(bytes_of(bytes), "m.pth")); }, "m.pth", words...);
 }
 
-std::vector<CheckpointTensor> read(const std::string& bytes) { return read_torch_file(bytes_of(bytes), "m.pth"); }
+std::vector<CheckpointTensor> read(const std::string& bytes) {
+  return read_torch_file(bytes_of(bytes), "m.pth");
+}
 
 }  // namespace
 
@@ -56,7 +59,8 @@ TEST_SUITE("collectors.checkpoint.torch_file") {
 
   TEST_CASE("views that leave their storage are refused without overflow") {
     const std::int64_t huge = INT64_MAX;
-    const auto refused = [](std::int64_t offset, const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& strides) {
+    const auto refused = [](std::int64_t offset, const std::vector<std::int64_t>& shape,
+                            const std::vector<std::int64_t>& strides) {
       CAPTURE(offset);
       check_refused(torch_archive(one_tensor(6, offset, shape, strides), {kSixFloats}), "'x'", "storage of 6 elements");
     };
@@ -90,7 +94,8 @@ TEST_SUITE("collectors.checkpoint.torch_file") {
   }
 
   TEST_CASE("a few bytes cannot stand for a huge tensor") {
-    check_refused(torch_archive(one_tensor(6, 0, {1 << 20, 1 << 20}, {0, 0}), {kSixFloats}), "'x'", "far larger than the file");
+    check_refused(torch_archive(one_tensor(6, 0, {1 << 20, 1 << 20}, {0, 0}), {kSixFloats}), "'x'",
+                  "far larger than the file");
     Pickle pickle;
     pickle.op("}(").text("a").tensor("ByteStorage", "0", 4096, 0, {4096}, {1}).op("q\x01");
     for (int i = 0; i < 600; ++i) pickle.text(fmt::format("t{}", i)).op("h\x01");
@@ -119,7 +124,8 @@ TEST_SUITE("collectors.checkpoint.torch_file") {
     CHECK(check_torch_checksums(bytes_of(bytes), "m.pth") == 4);
     bytes[bytes.find(kSixFloats) + 7] ^= 1;
     CHECK(read(bytes).size() == 1);  // opening does not read the weights
-    check_error(ErrorCode::kBadInput, [&] { check_torch_checksums(bytes_of(bytes), "m.pth"); }, "archive/data/0", "checksum");
+    check_error(
+        ErrorCode::kBadInput, [&] { check_torch_checksums(bytes_of(bytes), "m.pth"); }, "archive/data/0", "checksum");
     archive.records[0].crc32 ^= 1;
     check_refused(archive, "data.pkl", "checksum");
   }

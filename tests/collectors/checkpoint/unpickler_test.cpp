@@ -15,14 +15,19 @@ using testing::Pickle;
 
 namespace {
 
-std::vector<PickledTensor> read(const std::string& pickle) { return read_pickled_tensors(bytes_of(pickle), "m.pth: data.pkl"); }
+std::vector<PickledTensor> read(const std::string& pickle) {
+  return read_pickled_tensors(bytes_of(pickle), "m.pth: data.pkl");
+}
 
 template <typename... Words>
 void check_refused(const std::string& pickle, const Words&... words) {
-  check_error(ErrorCode::kBadInput, [&] { static_cast<void>(read(pickle)); }, "m.pth: data.pkl", words...);
+  check_error(
+      ErrorCode::kBadInput, [&] { static_cast<void>(read(pickle)); }, "m.pth: data.pkl", words...);
 }
 
-Pickle& add_tensor(Pickle& pickle) { return pickle.tensor("FloatStorage", "0", 6, 0, {2, 3}, {3, 1}); }
+Pickle& add_tensor(Pickle& pickle) {
+  return pickle.tensor("FloatStorage", "0", 6, 0, {2, 3}, {3, 1});
+}
 
 /// {"x": VALUE} where the opcodes put VALUE.
 template <typename Put>
@@ -58,8 +63,22 @@ TEST_SUITE("collectors.checkpoint.unpickler") {
 
   TEST_CASE("values that are no tensors are passed over") {
     Pickle pickle;
-    pickle.op("}(").text("none").op("N").text("flags").op("(\x88\x89t").text("rate").op(std::string("G\0\0\0\0\0\0\0\0", 9));
-    pickle.text("list").op("](K\x01M\x01\x02").integer(-1).op("e").text("size").global("torch", "Size").op("(").tuple({1, 2}).op("tR");
+    pickle.op("}(")
+        .text("none")
+        .op("N")
+        .text("flags")
+        .op("(\x88\x89t")
+        .text("rate")
+        .op(std::string("G\0\0\0\0\0\0\0\0", 9));
+    pickle.text("list")
+        .op("](K\x01M\x01\x02")
+        .integer(-1)
+        .op("e")
+        .text("size")
+        .global("torch", "Size")
+        .op("(")
+        .tuple({1, 2})
+        .op("tR");
     pickle.text("big").op("\x8A\x09").op("123456789").text("bytes").op("C\x02zz").text("short").op("\x8C\x02zz");
     pickle.text("x");
     add_tensor(pickle).op("u");
@@ -72,7 +91,9 @@ TEST_SUITE("collectors.checkpoint.unpickler") {
 
   TEST_CASE("newer protocols are read with frames and memo and stack globals") {
     Pickle pickle(4);
-    pickle.op(std::string("\x95\xFF\0\0\0\0\0\0\0", 9)).op("\x8C\x0B" "collections\x94\x8C\x0BOrderedDict\x94\x93\x94)R\x94(");
+    pickle.op(std::string("\x95\xFF\0\0\0\0\0\0\0", 9))
+        .op("\x8C\x0B"
+            "collections\x94\x8C\x0BOrderedDict\x94\x93\x94)R\x94(");
     pickle.op("\x8C\x01x\x94");
     add_tensor(pickle).op("\x94\x8C\x01y\x94h\x05u");
     const auto tensors = read(pickle.stop());
@@ -93,7 +114,9 @@ TEST_SUITE("collectors.checkpoint.unpickler") {
   TEST_CASE("an ordered dictionary may be made of pairs") {
     Pickle pickle;
     pickle.global("collections", "OrderedDict").op("(](").text("k");
-    add_tensor(pickle).op("\x86" "etR");
+    add_tensor(pickle).op(
+        "\x86"
+        "etR");
     const auto tensors = read(pickle.stop());
     REQUIRE(tensors.size() == 1);
     CHECK(tensors[0].name == "k");
@@ -102,10 +125,9 @@ TEST_SUITE("collectors.checkpoint.unpickler") {
   TEST_CASE("every other global is refused by name and nothing is executed") {
     const auto mark = std::filesystem::temp_directory_path() / "kvscope-was-executed";
     const auto attack = [&](const char* module, const char* name) {
-      check_refused(dictionary_with([&](Pickle& p) {
-                      p.global(module, name).op("(").text("touch " + mark.string()).op("tR");
-                    }),
-                    std::string(module) + "." + name, "refused");
+      check_refused(
+          dictionary_with([&](Pickle& p) { p.global(module, name).op("(").text("touch " + mark.string()).op("tR"); }),
+          std::string(module) + "." + name, "refused");
     };
     attack("os", "system");
     attack("posix", "system");
@@ -142,8 +164,9 @@ TEST_SUITE("collectors.checkpoint.unpickler") {
   }
 
   TEST_CASE("stack errors are errors and not accesses") {
-    for (const auto* opcodes : {"", "0", "a", "s", "u", "e", "t", "1", "R", "Q", "b", "q\x01", "\x94", "\x85", "\x87", "(s", "(0", "(b", "}a", "]s",
-                                "](Nu", "}(Nu", "N(t1", ")Q", "(NNNNNtQ"}) {
+    for (const auto* opcodes :
+         {"",     "0",    "a",  "s",  "u",  "e",  "t",  "1",    "R",    "Q",    "b",  "q\x01",   "\x94",
+          "\x85", "\x87", "(s", "(0", "(b", "}a", "]s", "](Nu", "}(Nu", "N(t1", ")Q", "(NNNNNtQ"}) {
       CAPTURE(opcodes);
       check_refused(Pickle().op(opcodes).stop());
     }
@@ -165,19 +188,23 @@ TEST_SUITE("collectors.checkpoint.unpickler") {
     };
     check_refused(rebuild(")"), "without storage");
     check_refused(rebuild("(NK\x01))t"), "without storage");
+    check_refused(
+        dictionary_with([](Pickle& p) {
+          p.global("torch._utils", "_rebuild_tensor_v2").op("(").storage("FloatStorage", "0", 1).op("K\x01N)tR");
+        }),
+        "shape");
+    check_refused(
+        dictionary_with([](Pickle& p) {
+          p.global("torch._utils", "_rebuild_tensor_v2").op("(").storage("FloatStorage", "0", 1).op("K\x01)N\x85tR");
+        }),
+        "strides");
     check_refused(dictionary_with([](Pickle& p) {
-                    p.global("torch._utils", "_rebuild_tensor_v2").op("(").storage("FloatStorage", "0", 1).op("K\x01N)tR");
-                  }),
-                  "shape");
-    check_refused(dictionary_with([](Pickle& p) {
-                    p.global("torch._utils", "_rebuild_tensor_v2").op("(").storage("FloatStorage", "0", 1).op("K\x01)N\x85tR");
-                  }),
-                  "strides");
-    check_refused(dictionary_with([](Pickle& p) {
-                    p.tensor("FloatStorage", "0", 1, 0, std::vector<std::int64_t>(65, 1), std::vector<std::int64_t>(65, 1));
+                    p.tensor("FloatStorage", "0", 1, 0, std::vector<std::int64_t>(65, 1),
+                             std::vector<std::int64_t>(65, 1));
                   }),
                   "65 axes");
-    check_refused(dictionary_with([](Pickle& p) { p.global("torch._utils", "_rebuild_parameter").op(")R"); }), "parameter");
+    check_refused(dictionary_with([](Pickle& p) { p.global("torch._utils", "_rebuild_parameter").op(")R"); }),
+                  "parameter");
   }
 
   TEST_CASE("names that would break messages or files are refused") {
@@ -208,7 +235,12 @@ TEST_SUITE("collectors.checkpoint.unpickler") {
       pickle.op("}").text("x").op("]");
       put(pickle);
       pickle.op("a");
-      for (int i = 0; i < 50; ++i) pickle.op("q\x01" "0]h\x01" "ah\x01" "a");
+      for (int i = 0; i < 50; ++i)
+        pickle.op(
+            "q\x01"
+            "0]h\x01"
+            "ah\x01"
+            "a");
       return pickle.op("s").stop();
     };
     check_refused(laughs([](Pickle& pickle) { pickle.op("N"); }), "too often");

@@ -27,8 +27,9 @@ std::string text_of(const ZipEntry& entry) {
 template <typename... Words>
 void check_refused(const ZipArchive& archive, const Words&... words) {
   const std::string bytes = archive.bytes();
-  check_error(ErrorCode::kBadInput, [&] { static_cast<void>(read_zip_directory(bytes_of(bytes), "m.pth")); }, "m.pth",
-              words...);
+  check_error(
+      ErrorCode::kBadInput, [&] { static_cast<void>(read_zip_directory(bytes_of(bytes), "m.pth")); }, "m.pth",
+      words...);
 }
 
 }  // namespace
@@ -63,7 +64,8 @@ TEST_SUITE("collectors.checkpoint.zip_directory") {
       for (std::size_t kept = 0; kept < whole.size(); ++kept) {
         CAPTURE(kept);
         const std::string cut = whole.substr(0, kept);
-        check_error(ErrorCode::kBadInput, [&] { static_cast<void>(read_zip_directory(bytes_of(cut), "m.pth")); }, "m.pth");
+        check_error(
+            ErrorCode::kBadInput, [&] { static_cast<void>(read_zip_directory(bytes_of(cut), "m.pth")); }, "m.pth");
       }
     }
   }

@@ -102,7 +102,8 @@ TEST_SUITE("collectors.hdf5.hdf5_file") {
     const auto values = list(counting<std::int64_t>());
     write_plain(path, "values", H5T_STD_I64BE, {3, 5, 7}, [&] {
       std::vector<std::int64_t> swapped = values;
-      for (auto& value : swapped) value = static_cast<std::int64_t>(__builtin_bswap64(static_cast<std::uint64_t>(value)));
+      for (auto& value : swapped)
+        value = static_cast<std::int64_t>(__builtin_bswap64(static_cast<std::uint64_t>(value)));
       return swapped;
     }());
     const auto file = Hdf5File::open(path);
@@ -120,10 +121,12 @@ TEST_SUITE("collectors.hdf5.hdf5_file") {
     write_plain<std::int32_t>(folder / "negative.h5", "n", H5T_NATIVE_INT32, {1}, {-1});
     for (const auto* name : {"large.h5", "broken.h5"}) {
       const auto file = Hdf5File::open(folder / name);
-      check_error(ErrorCode::kBadInput, [&] { static_cast<void>(file.read<std::int32_t>("n")); }, name, "32-bit signed");
+      check_error(
+          ErrorCode::kBadInput, [&] { static_cast<void>(file.read<std::int32_t>("n")); }, name, "32-bit signed");
     }
     const auto negative = Hdf5File::open(folder / "negative.h5");
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(negative.read<std::uint64_t>("n")); }, "64-bit unsigned");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(negative.read<std::uint64_t>("n")); }, "64-bit unsigned");
   }
 
   TEST_CASE("slabs are read and written where they belong") {
@@ -140,10 +143,18 @@ TEST_SUITE("collectors.hdf5.hdf5_file") {
     CHECK(back(0, 2, 3) == 0.0F);
     const auto slab = file.read_slab<float>("values", {1, 3, 4}, {2, 1, 2});
     CHECK(list(slab) == std::vector<float>{6, 7, 0, 0});
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(file.read_slab<float>("values", {1, 3, 4}, {2, 1, 4})); },
-                "values", "[2, 1, 4]", "[3, 5, 7]");
-    check_error(ErrorCode::kEnvironment, [&] { file.write_slab("values", {3, 0, 0}, Array<float>({1, 5, 7})); },
-                "cannot grow");
+    check_error(
+        ErrorCode::kBadInput,
+        [&] {
+          static_cast<void>(file.read_slab<float>("values", {1, 3, 4}, {2, 1, 4}));
+        },
+        "values", "[2, 1, 4]", "[3, 5, 7]");
+    check_error(
+        ErrorCode::kEnvironment,
+        [&] {
+          file.write_slab("values", {3, 0, 0}, Array<float>({1, 5, 7}));
+        },
+        "cannot grow");
   }
 
   TEST_CASE("a growable dataset starts empty and grows along its first axis only") {
@@ -207,13 +218,17 @@ TEST_SUITE("collectors.hdf5.hdf5_file") {
     CHECK(back.has_attribute("samples", "scale"));
     CHECK_FALSE(back.has_attribute("samples", "none"));
     CHECK_FALSE(back.has_attribute("nowhere", "none"));
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(back.integer_attribute("samples", "scale")); },
-                "samples@scale", "expected numbers");
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(back.text_attribute("samples", "version")); },
-                "samples@version", "expected text");
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(back.integer_attribute("samples/prompt", "radii")); },
-                "expected one value", "4");
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(back.text_attribute("samples", "none")); }, "samples@none");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(back.integer_attribute("samples", "scale")); }, "samples@scale",
+        "expected numbers");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(back.text_attribute("samples", "version")); }, "samples@version",
+        "expected text");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(back.integer_attribute("samples/prompt", "radii")); },
+        "expected one value", "4");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(back.text_attribute("samples", "none")); }, "samples@none");
   }
 
   TEST_CASE("fixed-length texts of other writers are cut at their padding") {
@@ -248,22 +263,29 @@ TEST_SUITE("collectors.hdf5.hdf5_file") {
 
   TEST_CASE("missing files and datasets and wrong kinds are named") {
     const TemporaryFolder folder;
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(Hdf5File::open(folder / "none.h5")); }, "none.h5",
-                "No such file");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(Hdf5File::open(folder / "none.h5")); }, "none.h5",
+        "No such file");
     write_file(folder / "text.h5", "this is no HDF5 file at all");
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(Hdf5File::open(folder / "text.h5")); }, "text.h5",
-                "signature");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(Hdf5File::open(folder / "text.h5")); }, "text.h5", "signature");
     auto file = Hdf5File::create(folder / "file.h5");
     file.write_strings("texts", std::vector<std::string>{"a"});
     file.write("numbers", counting<float>());
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(file.read<float>("group/none")); }, "file.h5", "group/none");
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(file.read<float>("texts")); }, "texts", "expected numbers");
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(file.read_strings("numbers")); }, "numbers", "expected text");
-    check_error(ErrorCode::kEnvironment, [&] { file.write("numbers", counting<float>()); }, "numbers", "exists");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(file.read<float>("group/none")); }, "file.h5", "group/none");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(file.read<float>("texts")); }, "texts", "expected numbers");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(file.read_strings("numbers")); }, "numbers", "expected text");
+    check_error(
+        ErrorCode::kEnvironment, [&] { file.write("numbers", counting<float>()); }, "numbers", "exists");
     file.close();
-    check_error(ErrorCode::kUsage, [&] { static_cast<void>(file.read<float>("numbers")); }, "closed");
+    check_error(
+        ErrorCode::kUsage, [&] { static_cast<void>(file.read<float>("numbers")); }, "closed");
     auto readonly = Hdf5File::open(folder / "file.h5");
-    check_error(ErrorCode::kEnvironment, [&] { readonly.write("more", counting<float>()); }, "more");
+    check_error(
+        ErrorCode::kEnvironment, [&] { readonly.write("more", counting<float>()); }, "more");
   }
 
   TEST_CASE("a file cut short is an error wherever it is cut") {
@@ -275,7 +297,8 @@ TEST_SUITE("collectors.hdf5.hdf5_file") {
     for (const std::size_t kept : {std::size_t{1}, std::size_t{40}, whole.size() / 2, whole.size() - 1}) {
       CAPTURE(kept);
       write_file(folder / "cut.h5", whole.substr(0, kept));
-      check_error(ErrorCode::kBadInput, [&] { static_cast<void>(Hdf5File::open(folder / "cut.h5")); }, "cut.h5");
+      check_error(
+          ErrorCode::kBadInput, [&] { static_cast<void>(Hdf5File::open(folder / "cut.h5")); }, "cut.h5");
     }
   }
 
@@ -291,16 +314,17 @@ TEST_SUITE("collectors.hdf5.hdf5_file") {
     bytes[data + 100] = '\x00';
     write_file(path, bytes);
     const auto damaged = Hdf5File::open(path);
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(damaged.read<std::uint8_t>("values")); }, "damaged.h5",
-                "values");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(damaged.read<std::uint8_t>("values")); }, "damaged.h5", "values");
   }
 
   TEST_CASE("a shape larger than the file can hold is refused before memory is asked for") {
     const TemporaryFolder folder;
     auto file = Hdf5File::create(folder / "huge.h5");
     file.make_dataset<float>("values", {1000000, 1000000, 100}, {.chunk = {1, 1000, 100}});
-    check_error(ErrorCode::kBadInput, [&] { static_cast<void>(file.read<float>("values")); }, "huge.h5", "values",
-                "[1000000, 1000000, 100]");
+    check_error(
+        ErrorCode::kBadInput, [&] { static_cast<void>(file.read<float>("values")); }, "huge.h5", "values",
+        "[1000000, 1000000, 100]");
   }
 
   TEST_CASE("a full disk is an environment error and leaves the program working") {

@@ -66,7 +66,8 @@ TEST_SUITE("reports.inspection.inspection") {
 
   TEST_CASE("weights that make no model are a finding and with check an error") {
     const TemporaryFolder folder;
-    const auto pickle = testing::Pickle().op("}").text("pos_1LC").tensor("FloatStorage", "0", 6, 0, {1, 2, 3}, {6, 3, 1}).op("s");
+    const auto pickle =
+        testing::Pickle().op("}").text("pos_1LC").tensor("FloatStorage", "0", 6, 0, {1, 2, 3}, {6, 3, 1}).op("s");
     const std::string floats = testing::raw(std::vector<float>{0, 1, 2, 3, 4, 5});
     write_file(folder / "part.pth", testing::torch_archive(pickle.stop(), {floats}).bytes());
     CHECK(inspected(folder / "part.pth", false)["transformer"].get<std::string>().find("not usable") == 0);
@@ -103,7 +104,8 @@ TEST_SUITE("reports.inspection.inspection") {
     CHECK(json["maps"] == 2 * 4 * 4);
     CHECK(json["check"] == "passed");
     const auto& quantities = json["quantities"];
-    const auto entropy = std::find_if(quantities.begin(), quantities.end(), [](const Json& row) { return row["quantity"] == "statistics/entropy"; });
+    const auto entropy = std::find_if(quantities.begin(), quantities.end(),
+                                      [](const Json& row) { return row["quantity"] == "statistics/entropy"; });
     REQUIRE(entropy != quantities.end());
     CHECK((*entropy)["steps"] == 4);
     // [sample, branch, layer, head] of float32 at each of four steps; chunks may be larger.
