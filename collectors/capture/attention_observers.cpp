@@ -153,6 +153,7 @@ void MapObserver::observe(const AttentionRecord& record) {
   const std::int64_t stride = strip_stride(call.n_key);
   parallel_for(call.q.size(0) * selected, [&](std::int64_t task) {
     const std::int64_t row = task / selected;
+    if (row % samples_ >= wanted_) return;
     const int head = selection_.heads[static_cast<std::size_t>(task % selected)];
     const PackedHead& keys_and_values = packed(call, row, head / group);
     QueryBlock block = queries_of(call, row, head);

@@ -26,13 +26,18 @@ class StatisticsObserver : public AttentionObserver {
 class MapObserver : public AttentionObserver {
  public:
   MapObserver(CaptureWriter& writer, MapSelection selection) : writer_(writer), selection_(std::move(selection)) {}
-  void begin_batch(std::int64_t samples) noexcept { samples_ = samples; }
+  /// @param wanted  maps are written of the first so many samples of the batch
+  void begin_batch(std::int64_t samples, std::int64_t wanted) noexcept {
+    samples_ = samples;
+    wanted_ = wanted;
+  }
   void observe(const AttentionRecord& record) override;
 
  private:
   CaptureWriter& writer_;
   MapSelection selection_;
   std::int64_t samples_ = 0;
+  std::int64_t wanted_ = 0;
 };
 
 }  // namespace kvscope

@@ -1,6 +1,7 @@
 #include "collectors/capture/capture_contents.h"
 
 #include "collectors/capture/capture_layout.h"
+#include "collectors/capture/capture_skeleton.h"
 
 #include <algorithm>
 #include <string_view>
@@ -31,13 +32,41 @@ std::int64_t quantity_bytes(const CaptureQuantity& quantity, const CaptureGeomet
   return bytes;
 }
 
-std::int64_t map_bytes(const MapSelection& maps, const CaptureGeometry& geometry) {
+std::int64_t map_bytes(const CaptureContents& contents, const CaptureGeometry& geometry) {
   std::int64_t bytes = 0;
+  const MapSelection& maps = contents.maps;
   if (maps.empty()) return 0;
   for (const int step : maps.steps) {
-    bytes += static_cast<std::int64_t>(sizeof(float)) * element_count(map_shape(geometry.model, geometry.steps, step, geometry.samples));
+    bytes += static_cast<std::int64_t>(sizeof(float)) * element_count(map_shape(geometry.model, geometry.steps, step, contents.map_samples));
   }
   return bytes * static_cast<std::int64_t>(maps.layers.size() * maps.heads.size());
+}
+
+/// HDF5's header and chunk index of a dataset: a B-tree (version 1) with nodes of up to 64 chunks, filled at
+/// least half (HDF5 file format specification, III.A.1).
+std::int64_t index_bytes(const Shape& shape, const Shape& chunk) {
+  constexpr std::int64_t kHeader = 700;
+  constexpr std::int64_t kNodeChunks = 64;
+  std::int64_t chunks = 1;
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) chunks *= (shape[axis] + chunk[axis] - 1) / chunk[axis];
+  const std::int64_t key = 8 + 8 * (static_cast<std::int64_t>(shape.size()) + 1);
+  const std::int64_t node = 24 + (kNodeChunks + 1) * key + kNodeChunks * 8;
+  return kHeader + node * (chunks <= kNodeChunks ? 1 : 1 + 2 * chunks / kNodeChunks);
+}
+
+std::int64_t bookkeeping_bytes(const CaptureContents& contents, const CaptureGeometry& geometry) {
+  std::int64_t bytes = 0;
+  for (int step = 0; step < geometry.steps.size(); ++step) {
+    for (const CaptureQuantity& quantity : contents.quantities) {
+      const Shape shape = quantity_shape(quantity, geometry.model, geometry.steps, step, geometry.samples);
+      bytes += index_bytes(shape, checksummed(shape, is_per_sample(quantity) ? 1 : 0, sizeof(float)).chunk);
+    }
+  }
+  for (const int step : contents.maps.steps) {
+    const Shape shape = map_shape(geometry.model, geometry.steps, step, contents.map_samples);
+    bytes += static_cast<std::int64_t>(contents.maps.layers.size() * contents.maps.heads.size()) * index_bytes(shape, map_chunk(shape));
+  }
+  return bytes;
 }
 
 void drop(CaptureContents& contents, std::string_view part) {
@@ -66,8 +95,9 @@ std::vector<PartSize> part_sizes(const CaptureContents& contents, const CaptureG
     const std::int64_t element_bytes = quantity.name == mean_statistic::kThumbnail.name ? 2 : 4;
     parts.push_back({part_name(quantity), quantity_bytes(quantity, geometry, element_bytes)});
   }
+  parts.push_back({"bookkeeping", bookkeeping_bytes(contents, geometry)});
   if (contents.images) parts.push_back({std::string(kImages), geometry.samples * geometry.image_size[0] * geometry.image_size[1] * 3});
-  if (!contents.maps.empty()) parts.push_back({std::string(kMaps), map_bytes(contents.maps, geometry)});
+  if (!contents.maps.empty()) parts.push_back({std::string(kMaps), map_bytes(contents, geometry)});
   return parts;
 }
 

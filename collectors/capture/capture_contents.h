@@ -14,6 +14,7 @@ namespace kvscope {
 struct CaptureContents {
   std::vector<CaptureQuantity> quantities;  ///< of /statistics and /means, in file order
   MapSelection maps;
+  std::int64_t map_samples = 0;  ///< raw maps are stored of the first so many samples
   bool images = false;
 };
 
@@ -30,8 +31,9 @@ struct CaptureGeometry {
 
 /// One line of `collect --estimate`.
 struct PartSize {
-  std::string part;         ///< "maps", "images", "samples", or the dataset's name below /statistics or /means
-  std::int64_t bytes = 0;   ///< in the finished file, without HDF5's own bookkeeping
+  std::string part;         ///< "maps", "images", "samples", "bookkeeping" (HDF5's headers and indices), or the dataset's
+                            ///< name below /statistics or /means
+  std::int64_t bytes = 0;   ///< in the finished file
 };
 
 [[nodiscard]] std::vector<PartSize> part_sizes(const CaptureContents& contents, const CaptureGeometry& geometry);

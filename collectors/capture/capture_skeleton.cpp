@@ -133,10 +133,9 @@ void make_maps(Hdf5File& file, const CapturePlan& plan) {
   for (const int layer : plan.contents.maps.layers) {
     for (const int head : plan.contents.maps.heads) {
       for (const int step : plan.contents.maps.steps) {
-        const Shape shape = map_shape(geometry.model, geometry.steps, step, geometry.samples);
-        const std::int64_t rows = std::min(shape[2], statistics_strip_rows(shape[3]));
+        const Shape shape = map_shape(geometry.model, geometry.steps, step, plan.contents.map_samples);
         file.make_dataset<float>(map_path(layer, head, step), shape,
-                                 {.chunk = {1, 1, rows, shape[3]}, .checksum = true, .allocate = true});
+                                 {.chunk = map_chunk(shape), .checksum = true, .allocate = true});
         file.set_attribute(map_path(layer, head, step), "units", "1");
       }
     }
@@ -178,6 +177,7 @@ Json run_attribute(const CapturePlan& plan) {
   Json run = plan.provenance.is_object() ? plan.provenance : Json::object();
   run["settings"] = plan.settings;
   run["maps"] = describe(plan.contents.maps);
+  run["map_samples"] = plan.contents.maps.empty() ? 0 : plan.contents.map_samples;
   return run;
 }
 
@@ -188,6 +188,8 @@ DatasetLayout checksummed(const Shape& shape, std::size_t leading, std::int64_t 
   }
   return {.chunk = chunk, .checksum = true, .allocate = true};
 }
+
+Shape map_chunk(const Shape& shape) { return {1, 1, std::min(shape[2], statistics_strip_rows(shape[3])), shape[3]}; }
 
 void make_capture_skeleton(Hdf5File& file, const CapturePlan& plan) {
   make_header(file, plan);
@@ -205,6 +207,7 @@ void make_capture_skeleton(Hdf5File& file, const CapturePlan& plan) {
     if (file.has(group)) file.set_attribute(group, "NX_class", "NXcollection");
   }
   make_maps(file, plan);
+  file.flush();  // gives everything so far its place, before what is removed at the end
   make_accumulators(file, plan);
 }
 

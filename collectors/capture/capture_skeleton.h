@@ -16,4 +16,7 @@ void make_capture_skeleton(Hdf5File& file, const CapturePlan& plan);
 /// most 1 MiB.
 [[nodiscard]] DatasetLayout checksummed(const Shape& shape, std::size_t leading, std::int64_t element_bytes);
 
+/// Chunks of a raw map: the strips in which it is computed.
+[[nodiscard]] Shape map_chunk(const Shape& shape);
+
 }  // namespace kvscope

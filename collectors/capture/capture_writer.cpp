@@ -138,7 +138,7 @@ CaptureWriter CaptureWriter::resume(const std::filesystem::path& path, const Cap
     check_same_geometry(found, plan, name);
     const Json expected = run_attribute(plan);
     check_same_settings(found.run().value("settings", Json::object()), expected["settings"], name);
-    check_same_settings(found.run(), Json{{"maps", expected["maps"]}}, name);
+    check_same_settings(found.run(), Json{{"maps", expected["maps"]}, {"map_samples", expected["map_samples"]}}, name);
     samples = found.samples();
   }
   auto implementation = std::make_unique<Implementation>(path, plan, Hdf5File::open_for_writing(partial));

@@ -39,6 +39,7 @@ CaptureContents contents_of(const CaptureGeometry& geometry, const CollectReques
     contents.quantities.insert(means, statistic::kSampleColumnMean);
   }
   contents.maps = parse_map_selection(request.maps, geometry.model, geometry.steps);
+  contents.map_samples = std::min(request.map_samples.value_or(geometry.samples), geometry.samples);
   contents.images = request.images;
   if (!request.max_bytes) return contents;
   return contents_within(std::move(contents), geometry, *request.max_bytes, left_out);
@@ -46,6 +47,7 @@ CaptureContents contents_of(const CaptureGeometry& geometry, const CollectReques
 
 void check_request(const Engine& engine, const CollectRequest& request) {
   if (request.labels.empty()) throw usage_error("collect: at least one sample");
+  if (request.map_samples && *request.map_samples < 1) throw usage_error("collect: raw maps of at least one sample, not {}", *request.map_samples);
   if (request.batch < 1) throw usage_error("collect: a batch has at least one sample, not {}", request.batch);
   for (const std::int64_t label : request.labels) {
     if (label < 0 || label >= engine.classes()) {
@@ -161,7 +163,7 @@ class CollectRun {
 
   void add_batch(std::int64_t count) {
     statistics_.begin_batch(count);
-    maps_.begin_batch(count);
+    maps_.begin_batch(count, std::clamp<std::int64_t>(plan_.contents.map_samples - writer_.samples(), 0, count));
     const auto session = engine_.start(batch_request(request_, writer_.samples(), count));
     cache_.begin(count * static_cast<std::int64_t>(plan_.geometry.model.branches.size()));
     Array<std::int32_t> tokens(Shape{count, plan_.geometry.steps.total_tokens()});
@@ -221,7 +223,7 @@ std::int64_t statistics_memory_bytes(const CaptureContents& contents, CaptureGeo
   std::int64_t per_sample = 0;
   for (const PartSize& part : part_sizes({.quantities = contents.quantities}, geometry)) {
     const auto is_mean = [&](const CaptureQuantity& quantity) { return !is_per_sample(quantity) && quantity.name == part.part; };
-    if (std::ranges::none_of(contents.quantities, is_mean)) per_sample += part.bytes;
+    if (part.part != "bookkeeping" && std::ranges::none_of(contents.quantities, is_mean)) per_sample += part.bytes;
   }
   return accumulator_bytes(contents, geometry) / 2 + per_sample + strip * thread_count();
 }

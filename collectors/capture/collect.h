@@ -30,6 +30,7 @@ struct CollectRequest {
   double top_p = 0.95;
   std::int64_t batch = 8;            ///< samples generated together; changes no bit of the file
   std::string maps = "none";         ///< see parse_map_selection()
+  std::optional<std::int64_t> map_samples;  ///< raw maps of the first so many samples only; empty: of all
   bool images = false;
   bool keep_column_mean = false;     ///< the column means of every sample, too
   std::optional<std::int64_t> max_bytes;  ///< of the finished file; see contents_within()

@@ -8,6 +8,9 @@ namespace kvscope {
 [[nodiscard]] ExitStatus run_devices(const CommandContext& context);
 [[nodiscard]] ExitStatus run_convert(const CommandContext& context);
 [[nodiscard]] ExitStatus run_inspect(const CommandContext& context);
+#ifdef KVSCOPE_HAS_TORCH
+[[nodiscard]] ExitStatus run_collect(const CommandContext& context);
+#endif
 [[nodiscard]] ExitStatus run_analyze(const CommandContext& context);
 [[nodiscard]] ExitStatus run_classify(const CommandContext& context);
 [[nodiscard]] ExitStatus run_plan(const CommandContext& context);

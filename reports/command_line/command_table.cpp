@@ -10,6 +10,9 @@ std::span<const Command> commands() {
       {"devices", "list this machine's threads, memory and GPUs", run_devices},
       {"convert", "write a checkpoint's tensors as safetensors", run_convert},
       {"inspect", "say what a checkpoint, capture or result file holds, and check it", run_inspect},
+#ifdef KVSCOPE_HAS_TORCH
+      {"collect", "generate images and record every attention head: capture.h5", run_collect},
+#endif
       {"analyze", "score every head of a capture: scores.h5", run_analyze},
       {"classify", "decide which heads are contextual and which structural: heads.json", run_classify},
       {"plan", "decide how many tokens every head keeps; show, check and compare plans", run_plan},
