@@ -59,6 +59,21 @@ Array<std::uint8_t> read_pictures(const Hdf5File& file, std::string_view dataset
   return file.read<std::uint8_t>(dataset);
 }
 
+void write_file_at(const std::filesystem::path& path, const ReplayImages& images) {
+  Hdf5File file = Hdf5File::create(path);
+  file.set_attribute("/", "format", kFormat);
+  file.set_attribute("/", "version", kVersion);
+  const DatasetLayout packed{.chunk = {}, .checksum = true, .deflate = 4};
+  file.write("/full", images.full, packed);
+  file.write("/compressed", images.compressed, packed);
+  file.write("/labels", Array<std::int64_t>({static_cast<std::int64_t>(images.labels.size())}, images.labels));
+  for (const KeptPositions& kept : images.kept) {
+    file.write(kept_name(kept),
+               Array<std::int32_t>({static_cast<std::int64_t>(kept.positions.size())}, kept.positions));
+  }
+  file.close();
+}
+
 }  // namespace
 
 ReplayImages read_replay_images(const std::filesystem::path& path) {
@@ -83,18 +98,13 @@ ReplayImages read_replay_images(const std::filesystem::path& path) {
 void write_replay_images(const std::filesystem::path& path, const ReplayImages& images) {
   const std::filesystem::path partial = partial_path(path);
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
-  Hdf5File file = Hdf5File::create(partial);
-  file.set_attribute("/", "format", kFormat);
-  file.set_attribute("/", "version", kVersion);
-  const DatasetLayout packed{.chunk = {}, .checksum = true, .deflate = 4};
-  file.write("/full", images.full, packed);
-  file.write("/compressed", images.compressed, packed);
-  file.write("/labels", Array<std::int64_t>({static_cast<std::int64_t>(images.labels.size())}, images.labels));
-  for (const KeptPositions& kept : images.kept) {
-    file.write(kept_name(kept),
-               Array<std::int32_t>({static_cast<std::int64_t>(kept.positions.size())}, kept.positions));
+  try {
+    write_file_at(partial, images);
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(partial, ignored);
+    throw;
   }
-  file.close();
   std::filesystem::rename(partial, path);
 }
 

@@ -1,3 +1,4 @@
+#include "collectors/base/file.h"
 #include "collectors/base/hash.h"
 #include "collectors/base/interrupt.h"
 #include "collectors/base/parallel.h"
@@ -190,6 +191,7 @@ ExitStatus run_replay(const CommandContext& context) {
   const ReplayRequest request = replay_request(*values, settings);
   set_thread_count(settings.threads);
   catch_interrupts();
+  { const FileWriter probe(request.output); }  // a folder that cannot be written is said before the run, not after it
 
   ReplayOutcome outcome = replay(request, settings, context);
   ReplayResult& result = outcome.result;

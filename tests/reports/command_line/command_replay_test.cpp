@@ -10,7 +10,9 @@
 #include "support/paths.h"
 
 #include <doctest/doctest.h>
+#include <sys/wait.h>
 
+#include <cstdlib>
 #include <sstream>
 
 using namespace kvscope;
@@ -169,12 +171,30 @@ TEST_SUITE("reports.command_line.command_replay") {
     refused({"--plan", plan, "--evaluator-features", plan}, {"plan.json"});
   }
 
-  TEST_CASE("a full disk is an environment error") {
+  TEST_CASE("an interrupted replay ends with status 130 and leaves nothing behind") {
+    PlanFolder folder;
+    const std::string plan = folder.plan({.method = "lossless"}, "plan.json");
+    // Five seconds: long enough for the program to have started, far too short for so many samples.
+    const std::string line = fmt::format(
+        "timeout --preserve-status -s INT 5 '{}' replay --plan '{}' --samples 1000000 --images -o '{}' 2> '{}'",
+        KVSCOPE_PROGRAM, plan, folder.file("replay.json"), folder.file("errors"));
+    const int status = std::system(line.c_str());
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 130);
+    CHECK(read_text_file(folder.file("errors")).find("kvscope replay: interrupted") != std::string::npos);
+    for (const char* file : {"replay.json", "replay.json.partial", "replay.h5", "replay.h5.partial"}) {
+      CAPTURE(file);
+      CHECK_FALSE(std::filesystem::exists(folder.file(file)));
+    }
+  }
+
+  TEST_CASE("a full disk is an environment error before anything is generated") {
     PlanFolder folder;
     const std::string plan = folder.plan({.method = "lossless"}, "plan.json");
     write_file(folder.file("file"), "in the way");
     const CommandOutcome outcome = run({"--plan", plan, "--labels", "1", "-o", folder.file("file/replay.json")});
     check_failure(outcome, ErrorCode::kEnvironment, {"file"});
+    CHECK(outcome.err.find("sample steps") == std::string::npos);
   }
 
   TEST_CASE("help names every figure that can be required") {
