@@ -68,8 +68,11 @@ EvaluatorVerdict ImageComparison::verdict() const {
   verdict.class_agreement = share_of(count, [&](std::size_t i) { return full_.classes[i] == compressed_.classes[i]; });
   if (reference_ != nullptr && count >= 2) {
     const Shape shape{count, evaluator_->feature_size()};
-    verdict.frechet_full = frechet_interval(Array<float>(shape, full_.features), *reference_);
-    verdict.frechet_compressed = frechet_interval(Array<float>(shape, compressed_.features), *reference_);
+    std::optional<Interval>* const distances[] = {&verdict.frechet_full, &verdict.frechet_compressed};
+    const std::vector<float>* const features[] = {&full_.features, &compressed_.features};
+    parallel_for(2, [&](std::int64_t side) {
+      *distances[side] = frechet_interval(Array<float>(shape, *features[side]), *reference_);
+    });
   }
   return verdict;
 }
