@@ -4,6 +4,7 @@
 #include "analysis/interval.h"
 #include "analysis/stability.h"
 #include "classifiers/heads/mixture.h"
+#include "classifiers/heads/modality.h"
 #include "collectors/base/parallel.h"
 
 #include <algorithm>
@@ -215,9 +216,12 @@ Json split_json(const HeadSplit& split, const ClassifierMethod& method) {
             {"contextual_share", static_cast<double>(contextual) / static_cast<double>(split.is_contextual.size())}};
   if (!split.mixture) return json;
   json["scale"] = method.logarithmic ? "natural logarithm of the score" : "the score";
-  json["separation"] = separation_name(separation(*split.mixture));
+  const double one_mode_p = one_mode_probability(split.values);
+  json["separation"] = separation_name(separation(*split.mixture, one_mode_p));
   json["bic_difference"] = split.mixture->bic_difference;
   json["ashman_d"] = split.mixture->ashman_d;
+  json["one_mode_p"] = one_mode_p;
+  json["equal_deviations"] = split.mixture->equal_deviations;
   json["low"] = to_json(split.mixture->low);
   json["high"] = to_json(split.mixture->high);
   return json;

@@ -16,9 +16,12 @@ constexpr int kMostIterations = 500;
 constexpr double kTolerance = 1e-10;
 constexpr double kPriorDegrees = 3.0;
 constexpr int kParametersOfOne = 2;
-constexpr int kParametersOfTwo = 5;
+constexpr int kParametersOfEqual = 4;
+constexpr int kParametersOfUnequal = 5;
+constexpr double kStrong = 6.0;  // differences of BIC, in the words of Kass and Raftery 1995
 constexpr double kVeryStrong = 10.0;
 constexpr double kCleanlyApart = 2.0;
+constexpr double kSignificant = 0.05;
 
 double log_density(const MixtureComponent& component, double value) {
   const double z = (value - component.mean) / component.deviation;
@@ -49,7 +52,8 @@ Moments moments_of(std::span<const double> values) {
 /// One run of expectation-maximisation from `responsibilities`, the probabilities of the low component.
 class Fit {
  public:
-  Fit(std::span<const double> values, double variance) : values_(values), prior_scale_(variance / 4.0) {}
+  Fit(std::span<const double> values, double variance, bool equal)
+      : equal_deviations(equal), values_(values), prior_scale_(variance / 4.0) {}
 
   void start(double threshold) {
     responsibilities_.clear();
@@ -66,12 +70,25 @@ class Fit {
     }
   }
 
+  [[nodiscard]] double bic() const {
+    const int parameters = equal_deviations ? kParametersOfEqual : kParametersOfUnequal;
+    return parameters * std::log(static_cast<double>(values_.size())) - 2.0 * log_likelihood;
+  }
+
+  bool equal_deviations;
   MixtureComponent low;
   MixtureComponent high;
   double log_likelihood = 0.0;
   int iterations = 0;
 
  private:
+  /// What the values that belong to one component sum up to.
+  struct Sums {
+    double count = 0.0;
+    double mean = 0.0;
+    double squares = 0.0;  ///< of the deviations from the mean
+  };
+
   double expect() {
     double sum = 0.0;
     for (std::size_t i = 0; i < values_.size(); ++i) {
@@ -83,27 +100,33 @@ class Fit {
     return sum;
   }
 
-  MixtureComponent component(bool is_low) const {
+  Sums sums_of(bool is_low) const {
     const auto share = [&](std::size_t i) { return is_low ? responsibilities_[i] : 1.0 - responsibilities_[i]; };
-    double count = 0.0;
-    double sum = 0.0;
+    Sums sums;
     for (std::size_t i = 0; i < values_.size(); ++i) {
-      count += share(i);
-      sum += share(i) * values_[i];
+      sums.count += share(i);
+      sums.mean += share(i) * values_[i];
     }
-    // A component that no value belongs to keeps a trace of weight, so that its logarithm exists; it then sits on the
-    // mean.
-    const auto n = static_cast<double>(values_.size());
-    const double weight = std::clamp(count / n, 1e-12, 1.0 - 1e-12);
-    const double mean = count > 0.0 ? sum / count : moments_of(values_).mean;
-    double squares = 0.0;
-    for (std::size_t i = 0; i < values_.size(); ++i) squares += share(i) * (values_[i] - mean) * (values_[i] - mean);
-    return {weight, mean, std::sqrt((prior_scale_ + squares) / (kPriorDegrees + count + 2.0))};
+    sums.mean = sums.count > 0.0 ? sums.mean / sums.count : moments_of(values_).mean;
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      sums.squares += share(i) * (values_[i] - sums.mean) * (values_[i] - sums.mean);
+    }
+    return sums;
+  }
+
+  MixtureComponent component(const Sums& own, double count, double squares) const {
+    // A component that no value belongs to keeps a trace of weight, so that its logarithm exists.
+    const double weight = std::clamp(own.count / static_cast<double>(values_.size()), 1e-12, 1.0 - 1e-12);
+    return {weight, own.mean, std::sqrt((prior_scale_ + squares) / (kPriorDegrees + count + 2.0))};
   }
 
   void maximise() {
-    low = component(true);
-    high = component(false);
+    const Sums a = sums_of(true);
+    const Sums b = sums_of(false);
+    const double count = a.count + b.count;
+    const double squares = a.squares + b.squares;
+    low = equal_deviations ? component(a, count, squares) : component(a, a.count, a.squares);
+    high = equal_deviations ? component(b, count, squares) : component(b, b.count, b.squares);
   }
 
   std::span<const double> values_;
@@ -139,6 +162,23 @@ std::vector<double> starting_thresholds(std::vector<double> values) {
     if (threshold > values.front()) thresholds.push_back(threshold);  // both sides hold a value
   }
   return thresholds;
+}
+
+/// The likeliest result of all starts.
+Fit likeliest_fit(std::span<const double> values, double variance, bool equal) {
+  std::optional<Fit> best;
+  for (const double threshold : starting_thresholds({values.begin(), values.end()})) {
+    Fit fit(values, variance, equal);
+    fit.start(threshold);
+    if (!best || fit.log_likelihood > best->log_likelihood) best = fit;
+  }
+  return *best;
+}
+
+Fit best_fit(std::span<const double> values, double variance) {
+  const Fit equal = likeliest_fit(values, variance, true);
+  const Fit unequal = likeliest_fit(values, variance, false);
+  return equal.bic() - unequal.bic() > kStrong ? unequal : equal;
 }
 
 }  // namespace
@@ -184,30 +224,25 @@ std::optional<TwoGaussians> fit_two_gaussians(std::span<const double> values) {
   const Moments moments = moments_of(values);
   if (smallest == largest || !(moments.variance > 0.0)) return std::nullopt;
 
-  std::optional<Fit> best;
-  for (const double threshold : starting_thresholds({values.begin(), values.end()})) {
-    Fit fit(values, moments.variance);
-    fit.start(threshold);
-    if (!best || fit.log_likelihood > best->log_likelihood) best = fit;
-  }
-  TwoGaussians result{.low = best->low, .high = best->high};
+  const Fit fit = best_fit(values, moments.variance);
+  TwoGaussians result{.low = fit.low, .high = fit.high};
   if (result.low.mean > result.high.mean) std::swap(result.low, result.high);
   const auto cross = crossing(result.low, result.high);
   result.crosses = cross.has_value();
   result.threshold = cross ? *cross : otsu_threshold(values);
+  result.equal_deviations = fit.equal_deviations;
   const double log_n = std::log(static_cast<double>(values.size()));
-  const double bic_one = kParametersOfOne * log_n - 2.0 * log_likelihood_of_one(values, moments);
-  const double bic_two = kParametersOfTwo * log_n - 2.0 * best->log_likelihood;
-  result.bic_difference = bic_one - bic_two;
+  result.bic_difference = kParametersOfOne * log_n - 2.0 * log_likelihood_of_one(values, moments) - fit.bic();
   result.ashman_d =
       std::sqrt(2.0) * (result.high.mean - result.low.mean) / std::hypot(result.low.deviation, result.high.deviation);
-  result.iterations = best->iterations;
+  result.iterations = fit.iterations;
   return result;
 }
 
-Separation separation(const TwoGaussians& fit) noexcept {
-  if (fit.bic_difference > kVeryStrong && fit.ashman_d > kCleanlyApart && fit.crosses) return Separation::kClear;
-  return fit.bic_difference > 0.0 ? Separation::kWeak : Separation::kNone;
+Separation separation(const TwoGaussians& fit, double one_mode_p) noexcept {
+  if (fit.bic_difference <= 0.0) return Separation::kNone;
+  const bool clear = fit.bic_difference > kVeryStrong && fit.ashman_d > kCleanlyApart && one_mode_p < kSignificant;
+  return clear ? Separation::kClear : Separation::kWeak;
 }
 
 std::string_view separation_name(Separation separation) noexcept {

@@ -97,8 +97,11 @@ void print_split(const HeadClassification& found, std::ostream& out) {
                      split["threshold"].get<double>());
   if (!split.contains("separation")) return;
   out << fmt::format(
-      "split: {} (two kinds rather than one: BIC difference {:.1f}; Ashman's D {:.2f}, cleanly apart above 2)\n",
-      split["separation"].get<std::string>(), split["bic_difference"].get<double>(), split["ashman_d"].get<double>());
+      "split: {} (two kinds rather than one: BIC difference {:.1f}; Ashman's D {:.2f}, cleanly apart above 2; one "
+      "mode: p "
+      "{:.3f})\n",
+      split["separation"].get<std::string>(), split["bic_difference"].get<double>(), split["ashman_d"].get<double>(),
+      split["one_mode_p"].get<double>());
 }
 
 void print_stability(const HeadClassification& found, std::ostream& out) {
@@ -123,7 +126,9 @@ void print_classification(const HeadClassification& found, bool with_heads, std:
   print_split(found, out);
   out << '\n' << text_table(class_map_table(found)) << '\n';
   const Table borderline = borderline_table(found);
-  if (borderline.empty()) {
+  if (!found.stability.contains("resamples")) {
+    // Nothing is known about borderline heads then; print_stability() says why.
+  } else if (borderline.empty()) {
     out << "no borderline heads\n\n";
   } else {
     out << text_table(borderline) << '\n';
