@@ -1,6 +1,8 @@
 #include "reports/atlas/report_folder.h"
 
 #include "collectors/base/file.h"
+#include "reports/pictures/png.h"
+#include "reports/pictures/rasterize.h"
 #include "reports/pictures/svg.h"
 #include "reports/tables/html_table.h"
 
@@ -25,6 +27,13 @@ std::string safe_name(std::string_view name) {
       '_');
   if (!safe.empty() && safe.front() == '.') safe.front() = '_';
   return safe;
+}
+
+/// Charts are drawn with two pixels a unit, as sharp screens show them.
+constexpr double kPixelsPerUnit = 2.0;
+
+std::string add_rasterized(ReportFolder& folder, std::string_view name, const Drawing& drawing) {
+  return folder.add_png(name, png_bytes(rasterized(drawing, kPixelsPerUnit)));
 }
 
 }  // namespace
@@ -77,7 +86,8 @@ std::string link_html(std::string_view path, std::string_view text) {
 std::string figure_html(ReportFolder& folder, std::string_view name, const Drawing& drawing,
                         const FigureOptions& options) {
   std::string links = link_html(folder.add_drawing(name, drawing), "SVG");
-  if (!options.png.empty()) links += ' ' + link_html(options.png, "PNG");
+  links += ' ' + link_html(add_rasterized(folder, name, drawing), "PNG");
+  if (!options.pixels.empty()) links += ' ' + link_html(options.pixels, "pixels");
   if (options.data != nullptr) links += ' ' + link_html(folder.add_table(name, *options.data), "CSV");
   return fmt::format(
       "<figure class=\"chart\">\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n{}</div>\n"

@@ -36,10 +36,10 @@ class ReportFolder {
   std::map<std::string, std::string> files_;  ///< content by relative path
 };
 
-/// A figure of the page: the drawing inside it, a caption (HTML), and links to the same as files.
+/// A figure of the page: the drawing inside it, a caption (HTML), and links to the same as SVG and PNG files.
 struct FigureOptions {
   std::string caption;          ///< HTML
-  std::string png;              ///< relative path of a PNG file; empty: none
+  std::string pixels;           ///< relative path of a PNG file with one pixel per value; empty: none
   const Table* data = nullptr;  ///< the numbers behind it, written as CSV
 };
 /// @param name  of its files

@@ -151,9 +151,10 @@ std::string capacity_figure(const NamedPlan& plan, const ReportOptions& options,
     values.values.push_back(static_cast<double>(cache_capacity(budget)) / static_cast<double>(plan.totals.key_tokens));
   }
   const ColorMap colors = color_map(options.color_map);
-  return figure_html(folder, "carried_" + plan.name, head_heat_map(values, colors),
-                     {"The most tokens each head carries, as a share of all T_K.",
-                      folder.add_png("carried_" + plan.name, png_bytes(head_image(values, colors))), nullptr});
+  return figure_html(
+      folder, "carried_" + plan.name, head_heat_map(values, colors),
+      {"The most tokens each head carries, as a share of all T_K.",
+       folder.add_png("carried_" + plan.name + "_pixels", png_bytes(head_image(values, colors))), nullptr});
 }
 
 std::string plan_details(const NamedPlan& plan, const ReportOptions& options, ReportFolder& folder) {

@@ -2,6 +2,7 @@
 #include "reports/pictures/head_map.h"
 #include "reports/pictures/png.h"
 #include "reports/pictures/svg.h"
+#include "reports/tables/head_tables.h"
 
 #include <fmt/format.h>
 
@@ -10,39 +11,6 @@
 
 namespace kvscope {
 namespace {
-
-Cell optional_cell(const std::optional<double>& value) {
-  return value ? Cell(*value) : Cell();
-}
-
-Table heads_table(const HeadClassification& classification) {
-  Table table("", {{"layer", "Layer"},
-                   {"head", "Head"},
-                   {"class", "Class"},
-                   {"score", "Score", CellFormat::kPlain, 4},
-                   {"margin", "Margin", CellFormat::kPlain, 3},
-                   {"confidence", "Confidence", CellFormat::kPercent, 0},
-                   {"posterior", "Posterior", CellFormat::kPercent, 1}});
-  for (const ClassifiedHead& head : classification.heads) {
-    table.add_row({head.layer, head.head, std::string(head_class_name(head.head_class)), head.score, head.margin,
-                   optional_cell(head.confidence), optional_cell(head.posterior)});
-  }
-  return table;
-}
-
-Table borderline_table(const HeadClassification& classification) {
-  Table table("Borderline heads, least certain first", {{"layer", "Layer"},
-                                                        {"head", "Head"},
-                                                        {"class", "Class"},
-                                                        {"score", "Score", CellFormat::kPlain, 4},
-                                                        {"margin", "Margin", CellFormat::kPlain, 3},
-                                                        {"confidence", "Confidence", CellFormat::kPercent, 0}});
-  for (const ClassifiedHead& head : classification.borderline()) {
-    table.add_row({head.layer, head.head, std::string(head_class_name(head.head_class)), head.score, head.margin,
-                   optional_cell(head.confidence)});
-  }
-  return table;
-}
 
 /// Numbers and texts of a JSON object, one per line: "samples / jaccard".
 void add_leaves(Table& table, const std::string& prefix, const Json& json) {
@@ -69,12 +37,13 @@ std::string method_sentence(const HeadClassification& classification) {
                      classification.count(HeadClass::kStructural));
 }
 
+/// Longer lists are folded away.
+constexpr std::size_t kLongList = 12;
+
 constexpr const char* kExplanation =
     "<p>A <em>contextual</em> head looks at the same few keys from nearly every query: its map has vertical stripes, "
-    "and it "
-    "survives strong compression. A <em>structural</em> head looks at the corresponding place in every scale: its map "
-    "has one "
-    "diagonal band per source scale, and it does not.</p>\n";
+    "and it survives strong compression. A <em>structural</em> head looks at the corresponding place in every scale: "
+    "its map has one diagonal band per source scale, and it does not.</p>\n";
 
 }  // namespace
 
@@ -90,13 +59,13 @@ Section heads_section(const ReportInputs& inputs, const ReportOptions& options, 
   section.html =
       fmt::format("<p>{} Hover over a cell for its figures.</p>\n{}", method_sentence(classification), kExplanation);
 
-  const Table table = heads_table(classification);
+  const Table table = head_table(classification);
   section.html += "<div class=\"pair\">\n";
   section.html += figure_html(
       folder, "class_map", class_map(classification, borderline_indices(classification), label),
       {"Class of every head" +
            std::string(classification.layers * classification.heads_per_layer <= 100 ? ", with its score." : "."),
-       folder.add_png("class_map", png_bytes(class_image(classification))), &table});
+       folder.add_png("class_map_pixels", png_bytes(class_image(classification))), &table});
 
   HeadValues values{label + " of every head", label, classification.layers, classification.heads_per_layer, {}};
   for (const ClassifiedHead& head : classification.heads) values.values.push_back(head.score);
@@ -104,9 +73,9 @@ Section heads_section(const ReportInputs& inputs, const ReportOptions& options, 
   values.scale = lowest > 0.0 ? round_logarithmic_scale(values.values) : round_linear_scale(values.values, false);
   if (lowest > 0.0) values.label += " (log)";
   const ColorMap colors = color_map(options.color_map);
-  section.html +=
-      figure_html(folder, "score_map", head_heat_map(values, colors),
-                  {"The score itself.", folder.add_png("score_map", png_bytes(head_image(values, colors))), nullptr});
+  section.html += figure_html(
+      folder, "score_map", head_heat_map(values, colors),
+      {"The score itself.", folder.add_png("score_map_pixels", png_bytes(head_image(values, colors))), nullptr});
   section.html += "</div>\n";
   section.html += figure_html(folder, "sorted_scores", sorted_scores(classification, label),
                               {"All heads by rising score, and where the classes part.", "", nullptr});
@@ -117,10 +86,14 @@ Section heads_section(const ReportInputs& inputs, const ReportOptions& options, 
         "<p>No head is borderline: resampling the samples gives every head the same class in at least 95 % of draws, "
         "or nothing was resampled.</p>\n";
   } else {
+    const std::string list = table_html(folder, "borderline_heads", borderline);
+    const std::size_t n_borderline = borderline.rows().size();
+    section.html += fmt::format(
+        "<h3>Borderline heads</h3>\n<p>Resampling the samples gives {} the other class in more than 5 % of "
+        "draws.</p>\n",
+        n_borderline == 1 ? "this head" : fmt::format("these {} heads", n_borderline));
     section.html +=
-        "<h3>Borderline heads</h3>\n<p>Resampling the samples gives these heads the other class in more than 5 % of "
-        "draws.</p>\n" +
-        table_html(folder, "borderline_heads", borderline);
+        n_borderline <= kLongList ? list : "<details><summary>All borderline heads</summary>\n" + list + "</details>\n";
   }
   Table stability("Stability, as the classifier found it",
                   {{"figure", "Figure"}, {"value", "Value", CellFormat::kPlain, 4}});

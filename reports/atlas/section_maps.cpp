@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::size_t kHeadsPerGroup = 4;
 constexpr double kPanelSide = 132.0;
+/// Many scales get smaller panels, so that those of VAR (ten, nine of them shown) fit one row.
+constexpr double kSmallPanelSide = 99.0;
+constexpr int kManySteps = 8;
 /// Conditional rows: what the classification uses (method of HACK).
 constexpr int kBranch = 0;
 /// Larger maps are pooled inside the page; the PNG files beside it have every weight.
@@ -136,6 +139,8 @@ class HeadGallery {
   [[nodiscard]] const MapReader& reader() const noexcept { return reader_; }
 
  private:
+  [[nodiscard]] double side() const { return steps_.size() > kManySteps ? kSmallPanelSide : kPanelSide; }
+
   std::string article(HeadPlace head) {
     const std::string id = fmt::format("head-{}-{}", head.layer, head.head);
     if (std::ranges::find(shown_, head) != shown_.end()) {
@@ -174,7 +179,7 @@ class HeadGallery {
     const std::string title = fmt::format("Attention of layer {} head {}, queries of {}", head.layer, head.head, name);
     const OwnedMap small = pooled(map);
     return fmt::format("<figure>{}<figcaption>{}</figcaption></figure>\n",
-                       svg_element(attention_panel(small.view(), steps_, kPanelSide, colors_, title)), escaped(name));
+                       svg_element(attention_panel(small.view(), steps_, side(), colors_, title)), escaped(name));
   }
 
   std::string verdict(HeadPlace place) const {

@@ -174,9 +174,10 @@ std::string error_map(const NamedReplay& replay, const ReportOptions& options, R
     }
   }
   const ColorMap colors = color_map(options.color_map);
-  return figure_html(folder, "output_error_" + replay.name, head_heat_map(values, colors),
-                     {fmt::format("{}: teacher-forced error of every head's output.", escaped(replay.name)),
-                      folder.add_png("output_error_" + replay.name, png_bytes(head_image(values, colors))), nullptr});
+  return figure_html(
+      folder, "output_error_" + replay.name, head_heat_map(values, colors),
+      {fmt::format("{}: teacher-forced error of every head's output.", escaped(replay.name)),
+       folder.add_png("output_error_" + replay.name + "_pixels", png_bytes(head_image(values, colors))), nullptr});
 }
 
 std::string requirements_html(const std::vector<NamedReplay>& replays, ReportFolder& folder) {

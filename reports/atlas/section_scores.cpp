@@ -49,6 +49,8 @@ bool any_finite(const std::vector<double>& values) {
 /// Shares have the fixed range 0 to 1, so that reports compare; other scores round numbers around what was found.
 ValueScale scale_for(const HeadScore& score, const std::vector<double>& values) {
   if (score.name == head_score::kColumnVariance.name) return round_logarithmic_scale(values);
+  // Slightly below zero where a head avoids its band: shown as zero.
+  if (score.name == head_score::kBandExcess.name) return ValueScale::linear(0.0, 1.0);
   return score.range.ends_with("1]") && score.range.starts_with("[") ? ValueScale::linear(0.0, 1.0)
                                                                      : round_linear_scale(values, true);
 }
@@ -66,7 +68,7 @@ std::string score_figure(const Scores& scores, const HeadScore& score, const Rep
   const std::string name = "score_" + std::string(score.name);
   return figure_html(folder, name, head_heat_map(values, colors),
                      {fmt::format("<strong>{}.</strong> {}", escaped(title_of(score)), escaped(score.description)),
-                      folder.add_png(name, png_bytes(head_image(values, colors))), nullptr});
+                      folder.add_png(name + "_pixels", png_bytes(head_image(values, colors))), nullptr});
 }
 
 /// Mean over the heads of each class, by scale.
@@ -100,7 +102,8 @@ std::string class_curve(const ReportInputs& inputs, const HeadScore& score, Repo
   }
   if (!any_finite(all)) return {};
   chart.x = {"Scale", ValueScale::linear(-0.3, scores.steps.size() - 0.7), step_ticks(scores.steps)};
-  chart.y = {title_of(score), round_linear_scale(all, true)};
+  const bool is_variance = score.name == head_score::kColumnVariance.name;
+  chart.y = {title_of(score), is_variance ? round_linear_scale(all, true) : scale_for(score, all)};
   return figure_html(folder, "by_scale_" + std::string(score.name), line_chart(chart),
                      {fmt::format("{}, mean over the heads of each class.", escaped(title_of(score))), "", &data});
 }

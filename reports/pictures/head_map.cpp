@@ -15,7 +15,8 @@ namespace {
 constexpr double kGridWidth = 500.0;
 constexpr double kLargestCell = 52.0;
 constexpr double kSmallestCell = 13.0;
-constexpr double kTextCell = 40.0;  ///< from here on a cell has room for its score
+constexpr double kTextCell = 40.0;       ///< from here on a cell has room for its score
+constexpr double kOutlinedRadius = 3.5;  ///< an outline would eat smaller marks up
 constexpr double kTop = 10.0;
 constexpr double kLeft = 52.0;
 constexpr double kRight = 14.0;
@@ -318,8 +319,13 @@ Drawing sorted_scores(const HeadClassification& classification, const std::strin
   for (std::size_t rank = 0; rank < order.size(); ++rank) {
     const ClassifiedHead& head = classification.heads[order[rank]];
     const bool contextual = head.head_class == HeadClass::kContextual;
-    drawing.shapes.push_back(marker(contextual ? 0 : 1, {plot.x(static_cast<double>(rank + 1)), plot.y(head.score)},
-                                    radius, class_role(head.head_class), head_tip(head, score_label)));
+    const Point place{plot.x(static_cast<double>(rank + 1)), plot.y(head.score)};
+    if (radius < kOutlinedRadius) {
+      drawing.add(DiscShape{place, radius, {}, class_role(head.head_class), 1.0}, head_tip(head, score_label));
+    } else {
+      drawing.shapes.push_back(
+          marker(contextual ? 0 : 1, place, radius, class_role(head.head_class), head_tip(head, score_label)));
+    }
   }
   return drawing;
 }

@@ -109,7 +109,9 @@ std::string number_label(double value, int digits) {
     const auto exponent = static_cast<int>(std::floor(std::log10(magnitude) + 1e-12));
     text = fmt::format("{:.{}g}e{}", magnitude / std::pow(10.0, exponent), std::min(digits, 3), exponent);
   } else {
-    text = fmt::format("{:.{}g}", magnitude, digits);
+    // At least all digits before the point: 3900, not 3.9e+03.
+    const int whole = magnitude >= 1.0 ? static_cast<int>(std::floor(std::log10(magnitude) + 1e-12)) + 1 : 1;
+    text = fmt::format("{:.{}g}", magnitude, std::max(digits, whole));
   }
   return value < 0 ? "−" + text : text;
 }

@@ -57,6 +57,7 @@ TEST_SUITE("reports.value_scale") {
   TEST_CASE("numbers are labelled without noise") {
     CHECK(number_label(0.1 + 0.2, 3) == "0.3");
     CHECK(number_label(-2.5) == "−2.5");
+    CHECK(number_label(3944.0, 2) == "3944");
     CHECK(number_label(12345678.0, 3) == "1.23e7");
     CHECK(number_label(0.00012) == "1.2e-4");
   }
