@@ -174,10 +174,12 @@ TEST_SUITE("reports.command_line.command_replay") {
   TEST_CASE("an interrupted replay ends with status 130 and leaves nothing behind") {
     PlanFolder folder;
     const std::string plan = folder.plan({.method = "lossless"}, "plan.json");
-    // Five seconds: long enough for the program to have started, far too short for so many samples.
+    // The signal is sent once the program says how far it is, which is long before so many samples are done.
     const std::string line = fmt::format(
-        "timeout --preserve-status -s INT 5 '{}' replay --plan '{}' --samples 1000000 --images -o '{}' 2> '{}'",
-        KVSCOPE_PROGRAM, plan, folder.file("replay.json"), folder.file("errors"));
+        "'{}' replay --plan '{}' --samples 1000000 --images -o '{}' 2> '{}' & program=$!\n"
+        "for i in $(seq 600); do grep -q 'sample steps after' '{}' && break; sleep 0.1; done\n"
+        "kill -INT $program; wait $program",
+        KVSCOPE_PROGRAM, plan, folder.file("replay.json"), folder.file("errors"), folder.file("errors"));
     const int status = std::system(line.c_str());
     CHECK(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 130);
