@@ -18,5 +18,6 @@ namespace kvscope {
 [[nodiscard]] ExitStatus run_replay(const CommandContext& context);
 #endif
 [[nodiscard]] ExitStatus run_report(const CommandContext& context);
+[[nodiscard]] ExitStatus run_demo(const CommandContext& context);
 
 }  // namespace kvscope

@@ -20,6 +20,9 @@ std::span<const Command> commands() {
       {"replay", "generate with a plan's compressed cache beside the full one and compare", run_replay},
 #endif
       {"report", "pictures and tables of everything, as one page that opens offline", run_report},
+#ifdef KVSCOPE_HAS_TORCH
+      {"demo", "the whole chain on the bundled model, in one go", run_demo},
+#endif
       // clang-format on
   };
   return table;
