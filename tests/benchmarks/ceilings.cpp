@@ -1,0 +1,130 @@
+// Compiled once per instruction set: foreach_target.h includes this file again for each.
+#define HWY_DISABLED_TARGETS (HWY_AVX3_DL | HWY_SSSE3)  // as in collectors/compute/strip_kernels.cpp
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tests/benchmarks/ceilings.cpp"
+#include <hwy/foreach_target.h>
+// foreach_target.h comes first.
+#include <hwy/highway.h>
+
+#include "tests/benchmarks/ceilings.h"
+#include "collectors/base/parallel.h"
+#include "collectors/compute/aligned_buffer.h"
+#include "collectors/compute/strip_kernels.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+HWY_BEFORE_NAMESPACE();
+namespace kvscope::benchmark {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// `count` rounds of 12 independent multiply-adds: more than latency times units, few enough for 16 registers.
+/// Returns something that depends on all of them; `flops` becomes what was done.
+float multiply_adds(std::int64_t count, double& flops) {
+  const hn::ScalableTag<float> d;
+  auto a = hn::Set(d, 0.5F), b = a, c = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a, l = a, m = a;
+  const auto factor = hn::Set(d, 0.999F);
+  const auto term = hn::Set(d, 0.001F);
+  for (std::int64_t n = 0; n < count; ++n) {
+    a = hn::MulAdd(a, factor, term);
+    b = hn::MulAdd(b, factor, term);
+    c = hn::MulAdd(c, factor, term);
+    e = hn::MulAdd(e, factor, term);
+    f = hn::MulAdd(f, factor, term);
+    g = hn::MulAdd(g, factor, term);
+    h = hn::MulAdd(h, factor, term);
+    i = hn::MulAdd(i, factor, term);
+    j = hn::MulAdd(j, factor, term);
+    k = hn::MulAdd(k, factor, term);
+    l = hn::MulAdd(l, factor, term);
+    m = hn::MulAdd(m, factor, term);
+  }
+  flops = 2.0 * 12.0 * static_cast<double>(count) * static_cast<double>(hn::Lanes(d));
+  const auto sum = hn::Add(hn::Add(hn::Add(a, b), hn::Add(c, e)), hn::Add(hn::Add(f, g), hn::Add(h, i)));
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, hn::Add(hn::Add(j, k), hn::Add(l, m)))));
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace kvscope::benchmark
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kvscope::benchmark {
+
+HWY_EXPORT(multiply_adds);
+
+namespace {
+
+/// Keeps the compiler from leaving out what computed `value`.
+void use(float value) { asm volatile("" : : "x"(value) : "memory"); }
+
+double multiply_add_ceiling(const RaceOptions& options) {
+  double flops = 0.0;
+  const auto work = [&](std::int64_t) {
+    double done = 0.0;
+    use(HWY_DYNAMIC_DISPATCH(multiply_adds)(200000, done));
+    flops = done;
+  };
+  work(0);
+  const double each = flops;
+  const double seconds = best_seconds(
+      [&] {
+        parallel_for(options.threads, [&](std::int64_t) {
+          double done = 0.0;
+          use(HWY_DYNAMIC_DISPATCH(multiply_adds)(200000, done));
+        });
+      },
+      options);
+  return each * options.threads / seconds;
+}
+
+double exponential_ceiling(const RaceOptions& options) {
+  constexpr std::int64_t kCount = 4096;  // 16 KiB
+  constexpr int kRounds = 50;
+  std::vector<AlignedBuffer> rows(static_cast<std::size_t>(options.threads));
+  for (AlignedBuffer& row : rows) {
+    float* values = row.reserve(kCount);
+    for (std::int64_t j = 0; j < kCount; ++j) values[j] = -0.01F * static_cast<float>(j % 1000);
+  }
+  const double seconds = best_seconds(
+      [&] {
+        parallel_for(options.threads, [&](std::int64_t thread) {
+          // Exponentials of exponentials stay in [0, 1] - 1.
+          float* row = rows[static_cast<std::size_t>(thread)].data();
+          for (int round = 0; round < kRounds; ++round) use(strip_kernels().exponentials(row, kCount, 1.0F));
+        });
+      },
+      options);
+  return static_cast<double>(kCount) * kRounds * options.threads / seconds;
+}
+
+double copy_ceiling(const RaceOptions& options) {
+  constexpr std::size_t kBytes = std::size_t{256} << 20;
+  const std::size_t part = kBytes / static_cast<std::size_t>(options.threads);
+  std::vector<char> source(kBytes, 1);
+  std::vector<char> target(kBytes, 2);
+  RaceOptions few = options;
+  few.rounds = std::min(options.rounds, 5);
+  const double seconds = best_seconds(
+      [&] {
+        parallel_for(options.threads, [&](std::int64_t thread) {
+          const std::size_t offset = part * static_cast<std::size_t>(thread);
+          std::memcpy(target.data() + offset, source.data() + offset, part);
+        });
+      },
+      few);
+  return 2.0 * static_cast<double>(part) * options.threads / seconds;
+}
+
+}  // namespace
+
+Ceilings measure_ceilings(const RaceOptions& options) {
+  return {.multiply_add = multiply_add_ceiling(options),
+          .exponential = exponential_ceiling(options),
+          .copy = copy_ceiling(options)};
+}
+
+}  // namespace kvscope::benchmark
+#endif
