@@ -20,30 +20,26 @@ namespace kvscope::benchmark {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// `count` rounds of 12 independent multiply-adds: more than latency times units, few enough for 16 registers.
-/// Returns something that depends on all of them; `flops` becomes what was done.
+/// Independent chains: more than latency times units (4 x 2), few enough for 16 registers.
+constexpr int kChains = 12;
+
+/// `count` rounds of one multiply-add per chain; returns something that depends on all of them. `flops` becomes
+/// what was done.
 float multiply_adds(std::int64_t count, double& flops) {
   const hn::ScalableTag<float> d;
-  auto a = hn::Set(d, 0.5F), b = a, c = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a, l = a, m = a;
   const auto factor = hn::Set(d, 0.999F);
   const auto term = hn::Set(d, 0.001F);
+  // Chains that start alike would be one chain to the compiler.
+  hn::Vec<decltype(d)> chains[kChains];
+  for (int i = 0; i < kChains; ++i) chains[i] = hn::Set(d, 0.5F + 0.01F * static_cast<float>(i));
   for (std::int64_t n = 0; n < count; ++n) {
-    a = hn::MulAdd(a, factor, term);
-    b = hn::MulAdd(b, factor, term);
-    c = hn::MulAdd(c, factor, term);
-    e = hn::MulAdd(e, factor, term);
-    f = hn::MulAdd(f, factor, term);
-    g = hn::MulAdd(g, factor, term);
-    h = hn::MulAdd(h, factor, term);
-    i = hn::MulAdd(i, factor, term);
-    j = hn::MulAdd(j, factor, term);
-    k = hn::MulAdd(k, factor, term);
-    l = hn::MulAdd(l, factor, term);
-    m = hn::MulAdd(m, factor, term);
+#pragma GCC unroll 12
+    for (int i = 0; i < kChains; ++i) chains[i] = hn::MulAdd(chains[i], factor, term);
   }
-  flops = 2.0 * 12.0 * static_cast<double>(count) * static_cast<double>(hn::Lanes(d));
-  const auto sum = hn::Add(hn::Add(hn::Add(a, b), hn::Add(c, e)), hn::Add(hn::Add(f, g), hn::Add(h, i)));
-  return hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, hn::Add(hn::Add(j, k), hn::Add(l, m)))));
+  flops = 2.0 * kChains * static_cast<double>(count) * static_cast<double>(hn::Lanes(d));
+  auto sum = chains[0];
+  for (int i = 1; i < kChains; ++i) sum = hn::Add(sum, chains[i]);
+  return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
 }  // namespace HWY_NAMESPACE
