@@ -55,14 +55,14 @@ class Array {
   template <typename... Index>
   [[nodiscard]] std::span<const T> slice(Index... index) const {
     const std::int64_t inner = inner_size(sizeof...(Index));
-    return std::span<const T>(data_).subspan(
-        offset(index...) * static_cast<std::size_t>(inner), static_cast<std::size_t>(inner));
+    return std::span<const T>(data_).subspan(offset(index...) * static_cast<std::size_t>(inner),
+                                             static_cast<std::size_t>(inner));
   }
   template <typename... Index>
   [[nodiscard]] std::span<T> slice(Index... index) {
     const std::int64_t inner = inner_size(sizeof...(Index));
-    return std::span<T>(data_).subspan(
-        offset(index...) * static_cast<std::size_t>(inner), static_cast<std::size_t>(inner));
+    return std::span<T>(data_).subspan(offset(index...) * static_cast<std::size_t>(inner),
+                                       static_cast<std::size_t>(inner));
   }
 
  private:
@@ -75,8 +75,8 @@ class Array {
     return result;
   }
   [[nodiscard]] std::int64_t inner_size(std::size_t leading) const {
-    return std::accumulate(shape_.begin() + static_cast<std::ptrdiff_t>(leading), shape_.end(),
-                           std::int64_t{1}, std::multiplies<>());
+    return std::accumulate(shape_.begin() + static_cast<std::ptrdiff_t>(leading), shape_.end(), std::int64_t{1},
+                           std::multiplies<>());
   }
 
   Shape shape_;

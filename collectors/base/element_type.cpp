@@ -32,9 +32,13 @@ const ElementTypeRow& row_of(ElementType type) noexcept {
 
 }  // namespace
 
-std::int64_t element_bytes(ElementType type) noexcept { return row_of(type).bytes; }
+std::int64_t element_bytes(ElementType type) noexcept {
+  return row_of(type).bytes;
+}
 
-std::string_view element_name(ElementType type) noexcept { return row_of(type).name; }
+std::string_view element_name(ElementType type) noexcept {
+  return row_of(type).name;
+}
 
 std::optional<ElementType> element_type_from_name(std::string_view name) noexcept {
   for (const auto& row : kRows) {

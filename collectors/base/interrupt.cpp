@@ -21,7 +21,9 @@ void catch_interrupts() {
   std::signal(SIGTERM, on_signal);
 }
 
-bool interrupted() noexcept { return signal_seen != 0; }
+bool interrupted() noexcept {
+  return signal_seen != 0;
+}
 
 void throw_if_interrupted() {
   if (interrupted()) throw Error(ErrorCode::kInterrupted, "interrupted");

@@ -59,7 +59,8 @@ template <typename T>
   const auto found = document.find(field);
   if (found == document.end()) throw bad_input("{}: field '{}' is missing", where, field);
   if (!json_holds<T>(*found)) {
-    if (!found->is_number()) throw bad_input("{}: field '{}' has an unexpected type ({})", where, field, found->type_name());
+    if (!found->is_number())
+      throw bad_input("{}: field '{}' has an unexpected type ({})", where, field, found->type_name());
     throw bad_input("{}: field '{}' is {}, expected {}", where, field, found->dump(),
                     std::integral<T> ? "an integer in range" : "a finite number in range");
   }

@@ -36,7 +36,9 @@ void set_thread_count(int threads) {
   if (count != pool()->threads) pool() = std::make_unique<Pool>(count);
 }
 
-int thread_count() { return pool()->threads; }
+int thread_count() {
+  return pool()->threads;
+}
 
 void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body) {
   if (count <= 0) return;
@@ -44,9 +46,7 @@ void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& b
     for (std::int64_t i = 0; i < count; ++i) body(i);
     return;
   }
-  pool()->arena.execute([&] {
-    tbb::parallel_for(std::int64_t{0}, count, body, tbb::simple_partitioner());
-  });
+  pool()->arena.execute([&] { tbb::parallel_for(std::int64_t{0}, count, body, tbb::simple_partitioner()); });
 }
 
 }  // namespace kvscope

@@ -31,7 +31,9 @@ Progress::Progress(std::string task, std::int64_t total, std::string unit, std::
       start_(Clock::now()),
       last_draw_(start_) {}
 
-Progress::~Progress() { finish(); }
+Progress::~Progress() {
+  finish();
+}
 
 void Progress::update(std::int64_t done) {
   done_ = done;
@@ -47,8 +49,8 @@ void Progress::draw() {
   const double left = fraction > 0.0 ? elapsed * (1.0 - fraction) / fraction : 0.0;
   if (is_terminal_) {
     const int filled = std::clamp(static_cast<int>(fraction * kBarWidth), 0, kBarWidth);
-    *out_ << fmt::format("\r{} [{:#<{}}{:.<{}}] {}/{} {}, {:.0f} s left   ", task_, "", filled, "",
-                         kBarWidth - filled, done_, total_, unit_, left);
+    *out_ << fmt::format("\r{} [{:#<{}}{:.<{}}] {}/{} {}, {:.0f} s left   ", task_, "", filled, "", kBarWidth - filled,
+                         done_, total_, unit_, left);
   } else {
     *out_ << fmt::format("{}: {}/{} {} after {:.0f} s, {:.0f} s left\n", task_, done_, total_, unit_, elapsed, left);
   }

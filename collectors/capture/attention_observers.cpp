@@ -15,10 +15,14 @@ namespace {
 
 ElementType element_type(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
-    case at::kFloat: return ElementType::kFloat32;
-    case at::kHalf: return ElementType::kFloat16;
-    case at::kBFloat16: return ElementType::kBFloat16;
-    default: throw usage_error("capture: attention in an element type that is none of float32, float16, bfloat16");
+    case at::kFloat:
+      return ElementType::kFloat32;
+    case at::kHalf:
+      return ElementType::kFloat16;
+    case at::kBFloat16:
+      return ElementType::kBFloat16;
+    default:
+      throw usage_error("capture: attention in an element type that is none of float32, float16, bfloat16");
   }
 }
 
@@ -36,7 +40,9 @@ Tokens tokens_of(const at::Tensor& tensor, std::int64_t row, std::int64_t head) 
 }
 
 /// The same tensor with adjacent channels.
-at::Tensor with_adjacent_channels(const at::Tensor& tensor) { return tensor.stride(3) == 1 ? tensor : tensor.contiguous(); }
+at::Tensor with_adjacent_channels(const at::Tensor& tensor) {
+  return tensor.stride(3) == 1 ? tensor : tensor.contiguous();
+}
 
 /// One attention call, ready to be taken apart by row and head from several threads.
 struct Call {
@@ -51,17 +57,26 @@ struct Call {
         n_query(q.size(2)),
         n_key(keys.size(2)),
         head_dim(q.size(3)) {
-    require(n_query == record.step.table->n_query(record.step.index) && n_key == record.step.table->n_key(record.step.index),
+    require(n_query == record.step.table->n_query(record.step.index) &&
+                n_key == record.step.table->n_key(record.step.index),
             "capture: the attention call does not have the shape of its step");
   }
 
   KeyValueSegment tokens(std::int64_t row, std::int64_t kv_head) const {
     const Tokens k = tokens_of(keys, row, kv_head);
     const Tokens v = tokens_of(values, row, kv_head);
-    return {.keys = k.data, .values = v.data, .key_type = k.type, .value_type = v.type, .key_stride = k.stride, .value_stride = v.stride, .n_token = n_key};
+    return {.keys = k.data,
+            .values = v.data,
+            .key_type = k.type,
+            .value_type = v.type,
+            .key_stride = k.stride,
+            .value_stride = v.stride,
+            .n_token = n_key};
   }
 
-  float scale(std::int64_t head) const { return scales.size() == 1 ? scales[0] : scales.at(static_cast<std::size_t>(head)); }
+  float scale(std::int64_t head) const {
+    return scales.size() == 1 ? scales[0] : scales.at(static_cast<std::size_t>(head));
+  }
 
   at::Tensor q;
   at::Tensor keys;
@@ -83,7 +98,8 @@ const float* as_floats(const at::Tensor& tensor, std::int64_t row, std::int64_t 
   buffer.resize(static_cast<std::size_t>(tensor.size(2) * head_dim));
   const auto* bytes = static_cast<const std::byte*>(tokens.data);
   for (std::int64_t i = 0; i < tensor.size(2); ++i) {
-    convert_to_float(bytes + i * tokens.stride * element_bytes(tokens.type), tokens.type, head_dim, buffer.data() + i * head_dim);
+    convert_to_float(bytes + i * tokens.stride * element_bytes(tokens.type), tokens.type, head_dim,
+                     buffer.data() + i * head_dim);
   }
   return buffer.data();
 }
@@ -124,7 +140,8 @@ void StatisticsObserver::observe(const AttentionRecord& record) {
   const std::int64_t branches = call.q.size(0) / samples_;
   const std::int64_t group = call.heads / call.kv_heads;
   StepStatistics& statistics = writer_.statistics(step);
-  require(call.q.size(0) == branches * samples_ && branches == statistics.branches(), "capture: the rows are not those of the batch");
+  require(call.q.size(0) == branches * samples_ && branches == statistics.branches(),
+          "capture: the rows are not those of the batch");
   parallel_for(branches * call.kv_heads, [&](std::int64_t task) {
     const std::int64_t branch = task / call.kv_heads;
     const std::int64_t kv_head = task % call.kv_heads;
@@ -164,7 +181,8 @@ void MapObserver::observe(const AttentionRecord& record) {
       float* strip = working_space().strip.reserve(part.n_query * stride);
       softmax_strip(keys_and_values, part, StripScaling::kNormalised, strip, nullptr);
       Array<float> rows(Shape{1, 1, part.n_query, call.n_key});
-      for (std::int64_t i = 0; i < part.n_query; ++i) std::copy_n(strip + i * stride, call.n_key, rows.data() + i * call.n_key);
+      for (std::int64_t i = 0; i < part.n_query; ++i)
+        std::copy_n(strip + i * stride, call.n_key, rows.data() + i * call.n_key);
       writer_.write_map_rows(record.site.layer, head, step, row % samples_, row / samples_, first, rows);
     }
   });

@@ -32,29 +32,37 @@ inline constexpr CaptureQuantity kColumnVariance{
 inline constexpr CaptureQuantity kSquareSum{"square_sum", "nblh", "1", "(1/N_k) times the sum of all squared weights."};
 inline constexpr CaptureQuantity kEntropy{"entropy", "nblh", "nat", "Entropy of a query's weights, mean over queries."};
 inline constexpr CaptureQuantity kFidelity{
-    "fidelity", "nblh", "1", "Relative error (Frobenius norm) of softmax(QK^T)V from the statistics' pass against the model's own output."};
-inline constexpr CaptureQuantity kSourceMass{"source_mass", "nblhs", "1", "Attention that goes to each source step, mean over queries."};
-inline constexpr CaptureQuantity kSourceSquareSum{
-    "source_square_sum", "nblhs", "1", "(1/N_k) times the sum of squared weights on each source step."};
-inline constexpr CaptureQuantity kBandMass{
-    "band_mass", "nblhsr", "1",
-    "Attention within Chebyshev distance r (attribute radii) of the query's corresponding place in each source step, mean over queries."};
+    "fidelity", "nblh", "1",
+    "Relative error (Frobenius norm) of softmax(QK^T)V from the statistics' pass against the model's own output."};
+inline constexpr CaptureQuantity kSourceMass{"source_mass", "nblhs", "1",
+                                             "Attention that goes to each source step, mean over queries."};
+inline constexpr CaptureQuantity kSourceSquareSum{"source_square_sum", "nblhs", "1",
+                                                  "(1/N_k) times the sum of squared weights on each source step."};
+inline constexpr CaptureQuantity kBandMass{"band_mass", "nblhsr", "1",
+                                           "Attention within Chebyshev distance r (attribute radii) of the query's "
+                                           "corresponding place in each source step, mean over queries."};
 }  // namespace statistic
 
 /// Kept as means over samples, below /means/step_KK.
 namespace mean_statistic {
-inline constexpr CaptureQuantity kColumnMean{"column_mean", "blht", "1", "abar_j: attention to key j, mean over queries and samples."};
-inline constexpr CaptureQuantity kColumnMeanSquare{
-    "column_mean_square", "blht", "1", "Mean over samples of the squared per-sample column mean."};
-inline constexpr CaptureQuantity kColumnSecondMoment{
-    "column_second_moment", "blht", "1", "(1/N_k) sum_i A_ij^2, mean over samples."};
+inline constexpr CaptureQuantity kColumnMean{"column_mean", "blht", "1",
+                                             "abar_j: attention to key j, mean over queries and samples."};
+inline constexpr CaptureQuantity kColumnMeanSquare{"column_mean_square", "blht", "1",
+                                                   "Mean over samples of the squared per-sample column mean."};
+inline constexpr CaptureQuantity kColumnSecondMoment{"column_second_moment", "blht", "1",
+                                                     "(1/N_k) sum_i A_ij^2, mean over samples."};
 inline constexpr CaptureQuantity kValueNorm{"value_norm", "blgt", "1", "||V_j||_2, mean over samples."};
-inline constexpr CaptureQuantity kKeyRange{"key_range", "blg3d", "1", "Minimum, maximum and mean per channel over this step's own keys."};
-inline constexpr CaptureQuantity kValueRange{"value_range", "blg3d", "1", "Minimum, maximum and mean per channel over this step's own values."};
-inline constexpr CaptureQuantity kOutputMean{"output_mean", "blhd", "1", "Attention output, mean over queries and samples."};
+inline constexpr CaptureQuantity kKeyRange{"key_range", "blg3d", "1",
+                                           "Minimum, maximum and mean per channel over this step's own keys."};
+inline constexpr CaptureQuantity kValueRange{"value_range", "blg3d", "1",
+                                             "Minimum, maximum and mean per channel over this step's own values."};
+inline constexpr CaptureQuantity kOutputMean{"output_mean", "blhd", "1",
+                                             "Attention output, mean over queries and samples."};
 inline constexpr CaptureQuantity kDisplacement{
-    "displacement", "blhsTYX", "1", "Mass by (dt, dy, dx) between a key and the query's corresponding place per source step, clipped."};
-inline constexpr CaptureQuantity kThumbnail{"thumbnail", "blhij", "1", "Map pooled to at most 64 x 64, mean over samples."};
+    "displacement", "blhsTYX", "1",
+    "Mass by (dt, dy, dx) between a key and the query's corresponding place per source step, clipped."};
+inline constexpr CaptureQuantity kThumbnail{"thumbnail", "blhij", "1",
+                                            "Map pooled to at most 64 x 64, mean over samples."};
 }  // namespace mean_statistic
 
 /// Chebyshev radii of band_mass, in tokens of the source grid.

@@ -47,7 +47,9 @@ class CaptureCheck {
   }
 
  private:
-  void add(Severity severity, std::string place, std::string message) { findings_.push_back({severity, std::move(place), std::move(message)}); }
+  void add(Severity severity, std::string place, std::string message) {
+    findings_.push_back({severity, std::move(place), std::move(message)});
+  }
 
   /// A file that cannot be read further (a damaged chunk, a wrong element type) is a finding, too.
   void guarded(const std::string& place, const std::function<void()>& action) {
@@ -59,14 +61,20 @@ class CaptureCheck {
   }
 
   /// What follows from raw maps is as good as they are.
-  [[nodiscard]] bool is_stored(const CaptureQuantity& quantity, int step) const { return file_.has(dataset_path(quantity, step)); }
+  [[nodiscard]] bool is_stored(const CaptureQuantity& quantity, int step) const {
+    return file_.has(dataset_path(quantity, step));
+  }
 
   void check_header() {
-    if (!capture_.complete()) add(Severity::kWarning, "/@complete", fmt::format("the run was not finished; it has {} samples", capture_.samples()));
+    if (!capture_.complete())
+      add(Severity::kWarning, "/@complete",
+          fmt::format("the run was not finished; it has {} samples", capture_.samples()));
     if (capture_.samples() == 0) add(Severity::kWarning, "/@samples", "the capture holds no sample");
-    if (capture_.model().fingerprint.empty()) add(Severity::kWarning, "/@model", "the model has no fingerprint, so nothing can check that plans fit it");
+    if (capture_.model().fingerprint.empty())
+      add(Severity::kWarning, "/@model", "the model has no fingerprint, so nothing can check that plans fit it");
     bool has_variance = true;
-    for (int step = 0; step < capture_.steps().size(); ++step) has_variance = has_variance && capture_.has(statistic::kColumnVariance, step);
+    for (int step = 0; step < capture_.steps().size(); ++step)
+      has_variance = has_variance && capture_.has(statistic::kColumnVariance, step);
     if (!has_variance) {
       add(Severity::kError, dataset_path(statistic::kColumnVariance, capture_.steps().size() - 1),
           "neither the column variance nor the raw maps of all heads are there for every step");
@@ -74,11 +82,13 @@ class CaptureCheck {
   }
 
   void check_samples() {
-    if (capture_.labels().empty() && capture_.samples() > 0) add(Severity::kWarning, "/samples/label", "the capture does not say what its samples are of");
+    if (capture_.labels().empty() && capture_.samples() > 0)
+      add(Severity::kWarning, "/samples/label", "the capture does not say what its samples are of");
     (void)capture_.seeds();
     const auto tokens = capture_.tokens();
     const auto negative = std::ranges::find_if(tokens.values(), [](std::int32_t token) { return token < 0; });
-    if (negative != tokens.values().end()) add(Severity::kError, "/samples/tokens", fmt::format("holds the token {}", *negative));
+    if (negative != tokens.values().end())
+      add(Severity::kError, "/samples/tokens", fmt::format("holds the token {}", *negative));
     (void)capture_.images();
   }
 
@@ -95,17 +105,22 @@ class CaptureCheck {
     const auto [low, high] = range_of(quantity, step);
     for (std::int64_t i = 0; i < values.size(); ++i) {
       const auto value = static_cast<double>(values.data()[i]);
-      if (!std::isfinite(value)) return add(Severity::kError, place, fmt::format("{} at {} is no number", value, position(values.shape(), i)));
+      if (!std::isfinite(value))
+        return add(Severity::kError, place, fmt::format("{} at {} is no number", value, position(values.shape(), i)));
       if (value < low - kTolerance || value > high + kTolerance * std::max(1.0, std::abs(high))) {
-        return add(Severity::kError, place, fmt::format("{:.6g} at {} is outside {:.6g} to {:.6g}", value, position(values.shape(), i), low, high));
+        return add(
+            Severity::kError, place,
+            fmt::format("{:.6g} at {} is outside {:.6g} to {:.6g}", value, position(values.shape(), i), low, high));
       }
     }
   }
 
   [[nodiscard]] std::pair<double, double> range_of(const CaptureQuantity& quantity, int step) const {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    if (quantity.name == statistic::kEntropy.name) return {0, std::log(static_cast<double>(capture_.steps().n_key(step)))};
-    const bool is_signed = quantity.name == mean_statistic::kKeyRange.name || quantity.name == mean_statistic::kValueRange.name ||
+    if (quantity.name == statistic::kEntropy.name)
+      return {0, std::log(static_cast<double>(capture_.steps().n_key(step)))};
+    const bool is_signed = quantity.name == mean_statistic::kKeyRange.name ||
+                           quantity.name == mean_statistic::kValueRange.name ||
                            quantity.name == mean_statistic::kOutputMean.name;
     if (is_signed) return {-kInfinity, kInfinity};
     const bool is_norm = quantity.name == statistic::kFidelity.name || quantity.name == mean_statistic::kValueNorm.name;
@@ -129,8 +144,10 @@ class CaptureCheck {
     if (const auto squares = read(statistic::kSourceSquareSum, step); squares && square_sum) {
       check_sums(*squares, &*square_sum, dataset_path(statistic::kSourceSquareSum, step));
     }
-    if (const auto variance = read(statistic::kColumnVariance, step); variance && square_sum) check_variance(*variance, *square_sum, step);
-    if (const auto bands = read(statistic::kBandMass, step); bands && source_mass) check_bands(*bands, *source_mass, step);
+    if (const auto variance = read(statistic::kColumnVariance, step); variance && square_sum)
+      check_variance(*variance, *square_sum, step);
+    if (const auto bands = read(statistic::kBandMass, step); bands && source_mass)
+      check_bands(*bands, *source_mass, step);
     if (const auto displacement = read(mean_statistic::kDisplacement, step); displacement && source_mass) {
       check_displacement(*displacement, *source_mass, step);
     }
@@ -146,7 +163,8 @@ class CaptureCheck {
       if (std::abs(sum - wanted) > kTolerance) {
         Shape outer = values.shape();
         outer.pop_back();
-        return add(Severity::kError, place, fmt::format("sums to {:.6g} at {}, expected {:.6g}", sum, position(outer, row), wanted));
+        return add(Severity::kError, place,
+                   fmt::format("sums to {:.6g} at {}, expected {:.6g}", sum, position(outer, row), wanted));
       }
     }
   }
@@ -155,7 +173,8 @@ class CaptureCheck {
     for (std::int64_t i = 0; i < variance.size(); ++i) {
       if (variance.data()[i] > square_sum.data()[i] + static_cast<float>(kTolerance)) {
         return add(Severity::kError, dataset_path(statistic::kColumnVariance, step),
-                   fmt::format("{:.6g} at {} is above the square sum {:.6g}", variance.data()[i], position(variance.shape(), i), square_sum.data()[i]));
+                   fmt::format("{:.6g} at {} is above the square sum {:.6g}", variance.data()[i],
+                               position(variance.shape(), i), square_sum.data()[i]));
       }
     }
   }
@@ -183,13 +202,15 @@ class CaptureCheck {
       double sum = 0;
       double mass = 0;
       for (std::int64_t bin = 0; bin < bins; ++bin) sum += static_cast<double>(displacement.data()[cell * bins + bin]);
-      for (std::int64_t sample = 0; sample < capture_.samples(); ++sample) mass += static_cast<double>(source_mass.data()[sample * cells + cell]);
+      for (std::int64_t sample = 0; sample < capture_.samples(); ++sample)
+        mass += static_cast<double>(source_mass.data()[sample * cells + cell]);
       mass /= static_cast<double>(capture_.samples());
       if (!corresponds(capture_.steps(), step, sources[static_cast<std::size_t>(cell % n_source)])) mass = 0;
       if (std::abs(sum - mass) > kTolerance) {
         Shape outer(displacement.shape().begin(), displacement.shape().end() - 3);
-        return add(Severity::kError, dataset_path(mean_statistic::kDisplacement, step),
-                   fmt::format("sums to {:.6g} at {}, expected the source's mass {:.6g}", sum, position(outer, cell), mass));
+        return add(
+            Severity::kError, dataset_path(mean_statistic::kDisplacement, step),
+            fmt::format("sums to {:.6g} at {}, expected the source's mass {:.6g}", sum, position(outer, cell), mass));
       }
     }
   }
@@ -207,9 +228,10 @@ class CaptureCheck {
             is_probability = is_probability && weight >= 0.0F;  // false for not-a-number, too
           }
           if (!is_probability || !(std::abs(sum - 1) <= kTolerance)) {
-            return add(Severity::kError, place,
-                       fmt::format("row {} of sample {}, branch {} sums to {:.6g}{}, expected probabilities that sum to 1", query, sample, branch,
-                                   sum, is_probability ? "" : " with negative or no numbers"));
+            return add(
+                Severity::kError, place,
+                fmt::format("row {} of sample {}, branch {} sums to {:.6g}{}, expected probabilities that sum to 1",
+                            query, sample, branch, sum, is_probability ? "" : " with negative or no numbers"));
           }
         }
       }
@@ -236,7 +258,8 @@ std::vector<CaptureFinding> check_capture(const std::filesystem::path& path) {
 }
 
 std::string describe(const CaptureFinding& finding) {
-  return fmt::format("{}: {}: {}", finding.severity == Severity::kError ? "error" : "warning", finding.place, finding.message);
+  return fmt::format("{}: {}: {}", finding.severity == Severity::kError ? "error" : "warning", finding.place,
+                     finding.message);
 }
 
 }  // namespace kvscope

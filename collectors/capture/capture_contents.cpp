@@ -15,8 +15,17 @@ constexpr std::string_view kSampleColumnMean = "column_mean per sample";
 
 /// The order in which parts give way to --max-bytes.
 constexpr std::string_view kGivesWay[] = {
-    kMaps,          kSampleColumnMean,      kImages,       "thumbnail",  "displacement",
-    "column_second_moment", "column_mean_square", "key_range", "value_range", "value_norm", "output_mean",
+    kMaps,
+    kSampleColumnMean,
+    kImages,
+    "thumbnail",
+    "displacement",
+    "column_second_moment",
+    "column_mean_square",
+    "key_range",
+    "value_range",
+    "value_norm",
+    "output_mean",
 };
 
 std::string part_name(const CaptureQuantity& quantity) {
@@ -24,10 +33,12 @@ std::string part_name(const CaptureQuantity& quantity) {
   return std::string(is_optional ? kSampleColumnMean : quantity.name);
 }
 
-std::int64_t quantity_bytes(const CaptureQuantity& quantity, const CaptureGeometry& geometry, std::int64_t element_bytes) {
+std::int64_t quantity_bytes(const CaptureQuantity& quantity, const CaptureGeometry& geometry,
+                            std::int64_t element_bytes) {
   std::int64_t bytes = 0;
   for (int step = 0; step < geometry.steps.size(); ++step) {
-    bytes += element_bytes * element_count(quantity_shape(quantity, geometry.model, geometry.steps, step, geometry.samples));
+    bytes +=
+        element_bytes * element_count(quantity_shape(quantity, geometry.model, geometry.steps, step, geometry.samples));
   }
   return bytes;
 }
@@ -37,7 +48,8 @@ std::int64_t map_bytes(const CaptureContents& contents, const CaptureGeometry& g
   const MapSelection& maps = contents.maps;
   if (maps.empty()) return 0;
   for (const int step : maps.steps) {
-    bytes += static_cast<std::int64_t>(sizeof(float)) * element_count(map_shape(geometry.model, geometry.steps, step, contents.map_samples));
+    bytes += static_cast<std::int64_t>(sizeof(float)) *
+             element_count(map_shape(geometry.model, geometry.steps, step, contents.map_samples));
   }
   return bytes * static_cast<std::int64_t>(maps.layers.size() * maps.heads.size());
 }
@@ -64,7 +76,8 @@ std::int64_t bookkeeping_bytes(const CaptureContents& contents, const CaptureGeo
   }
   for (const int step : contents.maps.steps) {
     const Shape shape = map_shape(geometry.model, geometry.steps, step, contents.map_samples);
-    bytes += static_cast<std::int64_t>(contents.maps.layers.size() * contents.maps.heads.size()) * index_bytes(shape, map_chunk(shape));
+    bytes += static_cast<std::int64_t>(contents.maps.layers.size() * contents.maps.heads.size()) *
+             index_bytes(shape, map_chunk(shape));
   }
   return bytes;
 }
@@ -96,7 +109,8 @@ std::vector<PartSize> part_sizes(const CaptureContents& contents, const CaptureG
     parts.push_back({part_name(quantity), quantity_bytes(quantity, geometry, element_bytes)});
   }
   parts.push_back({"bookkeeping", bookkeeping_bytes(contents, geometry)});
-  if (contents.images) parts.push_back({std::string(kImages), geometry.samples * geometry.image_size[0] * geometry.image_size[1] * 3});
+  if (contents.images)
+    parts.push_back({std::string(kImages), geometry.samples * geometry.image_size[0] * geometry.image_size[1] * 3});
   if (!contents.maps.empty()) parts.push_back({std::string(kMaps), map_bytes(contents, geometry)});
   return parts;
 }
@@ -126,7 +140,9 @@ CaptureContents contents_within(CaptureContents contents, const CaptureGeometry&
     left_out.emplace_back(part);
   }
   const std::int64_t least = total_bytes(part_sizes(contents, geometry));
-  if (least > max_bytes) throw usage_error("--max-bytes {} is too small: the least that a capture of {} samples needs is {} bytes", max_bytes, geometry.samples, least);
+  if (least > max_bytes)
+    throw usage_error("--max-bytes {} is too small: the least that a capture of {} samples needs is {} bytes",
+                      max_bytes, geometry.samples, least);
   return contents;
 }
 

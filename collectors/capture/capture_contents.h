@@ -31,9 +31,9 @@ struct CaptureGeometry {
 
 /// One line of `collect --estimate`.
 struct PartSize {
-  std::string part;         ///< "maps", "images", "samples", "bookkeeping" (HDF5's headers and indices), or the dataset's
-                            ///< name below /statistics or /means
-  std::int64_t bytes = 0;   ///< in the finished file
+  std::string part;  ///< "maps", "images", "samples", "bookkeeping" (HDF5's headers and indices), or the dataset's
+                     ///< name below /statistics or /means
+  std::int64_t bytes = 0;  ///< in the finished file
 };
 
 [[nodiscard]] std::vector<PartSize> part_sizes(const CaptureContents& contents, const CaptureGeometry& geometry);
@@ -46,7 +46,7 @@ struct PartSize {
 /// and mean outputs. Statistics per sample, column means and tokens always stay.
 /// @param left_out  names of the parts dropped
 /// @throws Error    kUsage with the least possible size if even that does not fit.
-[[nodiscard]] CaptureContents contents_within(CaptureContents contents, const CaptureGeometry& geometry, std::int64_t max_bytes,
-                                              std::vector<std::string>& left_out);
+[[nodiscard]] CaptureContents contents_within(CaptureContents contents, const CaptureGeometry& geometry,
+                                              std::int64_t max_bytes, std::vector<std::string>& left_out);
 
 }  // namespace kvscope

@@ -22,7 +22,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 CaptureGeometry geometry_of(const Engine& engine, const CollectRequest& request) {
   return {.model = engine.model(),
@@ -32,7 +34,8 @@ CaptureGeometry geometry_of(const Engine& engine, const CollectRequest& request)
 }
 
 /// What the request asks for, cut down to its byte limit.
-CaptureContents contents_of(const CaptureGeometry& geometry, const CollectRequest& request, std::vector<std::string>& left_out) {
+CaptureContents contents_of(const CaptureGeometry& geometry, const CollectRequest& request,
+                            std::vector<std::string>& left_out) {
   CaptureContents contents = default_contents();
   if (request.keep_column_mean) {
     const auto means = std::ranges::find_if_not(contents.quantities, is_per_sample);
@@ -47,7 +50,8 @@ CaptureContents contents_of(const CaptureGeometry& geometry, const CollectReques
 
 void check_request(const Engine& engine, const CollectRequest& request) {
   if (request.labels.empty()) throw usage_error("collect: at least one sample");
-  if (request.map_samples && *request.map_samples < 1) throw usage_error("collect: raw maps of at least one sample, not {}", *request.map_samples);
+  if (request.map_samples && *request.map_samples < 1)
+    throw usage_error("collect: raw maps of at least one sample, not {}", *request.map_samples);
   if (request.batch < 1) throw usage_error("collect: a batch has at least one sample, not {}", request.batch);
   for (const std::int64_t label : request.labels) {
     if (label < 0 || label >= engine.classes()) {
@@ -57,7 +61,8 @@ void check_request(const Engine& engine, const CollectRequest& request) {
 }
 
 GenerationRequest batch_request(const CollectRequest& request, std::int64_t first, std::int64_t count) {
-  GenerationRequest batch{.seed = request.seed, .guidance = request.guidance, .top_k = request.top_k, .top_p = request.top_p};
+  GenerationRequest batch{
+      .seed = request.seed, .guidance = request.guidance, .top_k = request.top_k, .top_p = request.top_p};
   batch.labels.assign(request.labels.begin() + first, request.labels.begin() + first + count);
   batch.sample_ids.resize(static_cast<std::size_t>(count));
   std::iota(batch.sample_ids.begin(), batch.sample_ids.end(), first);
@@ -66,8 +71,8 @@ GenerationRequest batch_request(const CollectRequest& request, std::int64_t firs
 
 /// What a sample's bits depend on besides the model.
 Json result_settings(const CollectRequest& request) {
-  return {{"seed", request.seed}, {"guidance", request.guidance}, {"top_k", request.top_k}, {"top_p", request.top_p},
-          {"samples", request.labels.size()}, {"simd", simd_level()}};
+  return {{"seed", request.seed},   {"guidance", request.guidance},     {"top_k", request.top_k},
+          {"top_p", request.top_p}, {"samples", request.labels.size()}, {"simd", simd_level()}};
 }
 
 CapturePlan plan_of(const Engine& engine, const CollectRequest& request, std::vector<std::string>& left_out) {
@@ -89,7 +94,8 @@ CapturePlan plan_of(const Engine& engine, const CollectRequest& request, std::ve
 CaptureWriter open_writer(const CollectRequest& request, const CapturePlan& plan) {
   const bool is_there = std::filesystem::exists(partial_path(request.output));
   if (is_there && request.earlier_run == EarlierRun::kRefuse) {
-    throw usage_error("{} is there from an earlier run: --resume goes on with it, --overwrite starts over", partial_path(request.output).string());
+    throw usage_error("{} is there from an earlier run: --resume goes on with it, --overwrite starts over",
+                      partial_path(request.output).string());
   }
   if (is_there && request.earlier_run == EarlierRun::kResume) return CaptureWriter::resume(request.output, plan);
   return CaptureWriter::create(request.output, plan);
@@ -109,7 +115,8 @@ void store_tokens(const at::Tensor& tokens, std::int64_t offset, Array<std::int3
 Array<std::uint8_t> stored_images(const at::Tensor& images) {
   const at::Tensor adjacent = images.contiguous();
   const auto* bytes = adjacent.const_data_ptr<std::uint8_t>();
-  return {Shape(images.sizes().begin(), images.sizes().end()), std::vector<std::uint8_t>(bytes, bytes + images.numel())};
+  return {Shape(images.sizes().begin(), images.sizes().end()),
+          std::vector<std::uint8_t>(bytes, bytes + images.numel())};
 }
 
 /// A run from the first missing sample to the last.
@@ -157,8 +164,9 @@ class CollectRun {
   void stop_if_asked() {
     if (!(request_.stop ? request_.stop() : interrupted())) return;
     writer_.flush();
-    throw Error(ErrorCode::kInterrupted, fmt::format("stopped after {} of {} samples; {} holds them, --resume goes on", writer_.samples(),
-                                                     plan_.geometry.samples, writer_.partial().string()));
+    throw Error(ErrorCode::kInterrupted,
+                fmt::format("stopped after {} of {} samples; {} holds them, --resume goes on", writer_.samples(),
+                            plan_.geometry.samples, writer_.partial().string()));
   }
 
   void add_batch(std::int64_t count) {
@@ -209,20 +217,24 @@ std::int64_t cache_bytes(const CaptureGeometry& geometry, std::int64_t batch) {
   }
   const ModelInfo& model = geometry.model;
   const std::int64_t rows = batch * static_cast<std::int64_t>(model.branches.size());
-  return tokens * model.layers * model.kv_heads * model.head_dim * rows * (element_bytes(model.key_type) + element_bytes(model.value_type));
+  return tokens * model.layers * model.kv_heads * model.head_dim * rows *
+         (element_bytes(model.key_type) + element_bytes(model.value_type));
 }
 
 std::int64_t statistics_memory_bytes(const CaptureContents& contents, CaptureGeometry geometry, std::int64_t batch) {
   std::int64_t strip = 0;
   for (int step = 0; step < geometry.steps.size(); ++step) {
     const std::int64_t n_key = geometry.steps.n_key(step);
-    strip = std::max(strip, static_cast<std::int64_t>(sizeof(float)) * (statistics_strip_rows(n_key) * strip_stride(n_key) +
-                                                                        2 * n_key * geometry.model.head_dim));
+    strip =
+        std::max(strip, static_cast<std::int64_t>(sizeof(float)) *
+                            (statistics_strip_rows(n_key) * strip_stride(n_key) + 2 * n_key * geometry.model.head_dim));
   }
   geometry.samples = batch;
   std::int64_t per_sample = 0;
   for (const PartSize& part : part_sizes({.quantities = contents.quantities}, geometry)) {
-    const auto is_mean = [&](const CaptureQuantity& quantity) { return !is_per_sample(quantity) && quantity.name == part.part; };
+    const auto is_mean = [&](const CaptureQuantity& quantity) {
+      return !is_per_sample(quantity) && quantity.name == part.part;
+    };
     if (part.part != "bookkeeping" && std::ranges::none_of(contents.quantities, is_mean)) per_sample += part.bytes;
   }
   return accumulator_bytes(contents, geometry) / 2 + per_sample + strip * thread_count();

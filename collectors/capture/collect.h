@@ -25,14 +25,14 @@ struct CollectRequest {
   std::filesystem::path output;
   std::vector<std::int64_t> labels;  ///< one per sample, in [0, classes)
   std::uint64_t seed = 0;
-  double guidance = 4.0;             ///< as GenerationRequest
+  double guidance = 4.0;  ///< as GenerationRequest
   int top_k = 900;
   double top_p = 0.95;
-  std::int64_t batch = 8;            ///< samples generated together; changes no bit of the file
-  std::string maps = "none";         ///< see parse_map_selection()
+  std::int64_t batch = 8;                   ///< samples generated together; changes no bit of the file
+  std::string maps = "none";                ///< see parse_map_selection()
   std::optional<std::int64_t> map_samples;  ///< raw maps of the first so many samples only; empty: of all
   bool images = false;
-  bool keep_column_mean = false;     ///< the column means of every sample, too
+  bool keep_column_mean = false;          ///< the column means of every sample, too
   std::optional<std::int64_t> max_bytes;  ///< of the finished file; see contents_within()
   EarlierRun earlier_run = EarlierRun::kRefuse;
   std::string command_line;          ///< for provenance
@@ -48,22 +48,22 @@ struct CollectEstimate {
     std::string name;
     std::int64_t bytes = 0;
   };
-  std::vector<Part> parts;              ///< of the finished file
-  std::int64_t file_bytes = 0;          ///< their sum
-  std::int64_t accumulator_bytes = 0;   ///< what the file holds besides while it is written
-  std::int64_t memory_bytes = 0;        ///< statistics, KV cache and strips in memory; without the weights
-  std::vector<std::string> left_out;    ///< because of max_bytes
+  std::vector<Part> parts;             ///< of the finished file
+  std::int64_t file_bytes = 0;         ///< their sum
+  std::int64_t accumulator_bytes = 0;  ///< what the file holds besides while it is written
+  std::int64_t memory_bytes = 0;       ///< statistics, KV cache and strips in memory; without the weights
+  std::vector<std::string> left_out;   ///< because of max_bytes
 };
 
 /// What collect() has done.
 struct CollectResult {
   std::filesystem::path file;
-  std::int64_t samples = 0;             ///< in the file
-  std::int64_t resumed_from = 0;        ///< of these, made by an earlier run
+  std::int64_t samples = 0;       ///< in the file
+  std::int64_t resumed_from = 0;  ///< of these, made by an earlier run
   std::int64_t file_bytes = 0;
-  double seconds = 0.0;                 ///< of this run
-  double observer_seconds = 0.0;        ///< of these, spent on statistics and maps
-  double write_seconds = 0.0;           ///< of these, spent on the file
+  double seconds = 0.0;           ///< of this run
+  double observer_seconds = 0.0;  ///< of these, spent on statistics and maps
+  double write_seconds = 0.0;     ///< of these, spent on the file
   std::vector<std::string> left_out;
 };
 

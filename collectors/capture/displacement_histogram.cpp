@@ -11,7 +11,9 @@ constexpr std::int64_t kReach = kDisplacementRadius;
 constexpr std::int64_t kSide = 2 * kReach + 1;
 static_assert(kBandRadii[std::size(kBandRadii) - 1] < kReach, "bands must not touch the outermost bins");
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 double sum_of(const float* begin, const float* end) {
   double sum = 0;
@@ -21,8 +23,8 @@ double sum_of(const float* begin, const float* end) {
 
 /// Adds the weights of one line of a grid to the 17 bins of its dy; the query corresponds to x = centre.
 void add_line(const float* weights, std::int64_t width, std::int64_t centre, double* bins) {
-  const std::int64_t left = std::max<std::int64_t>(centre - kReach, 0);             // first x with a bin of its own
-  const std::int64_t right = std::min<std::int64_t>(centre + kReach + 1, width);    // behind the last one
+  const std::int64_t left = std::max<std::int64_t>(centre - kReach, 0);           // first x with a bin of its own
+  const std::int64_t right = std::min<std::int64_t>(centre + kReach + 1, width);  // behind the last one
   bins[0] += sum_of(weights, weights + left);
   double* own_bins = bins + (left - centre + kReach);
   for (std::int64_t x = left; x < right; ++x) own_bins[x - left] += static_cast<double>(weights[x]);

@@ -15,7 +15,9 @@
 namespace kvscope {
 namespace {
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 // A strip of 384 KiB leaves room for the streams of packed keys and values in a second-level cache of 1 MiB.
 constexpr std::int64_t kStripFloats = 96 * 1024;
@@ -33,7 +35,9 @@ WorkingSpace& working_space() {
   return space;
 }
 
-std::int64_t whole_panels(std::int64_t n_key) { return (n_key + kPanelKeys - 1) / kPanelKeys * kPanelKeys; }
+std::int64_t whole_panels(std::int64_t n_key) {
+  return (n_key + kPanelKeys - 1) / kPanelKeys * kPanelKeys;
+}
 
 /// The pass over one head, strip by strip.
 class StatisticsPass {
@@ -113,7 +117,8 @@ class StatisticsPass {
     const auto n = static_cast<double>(n_query_);
     result_.entropy = std::max(entropy_ / n, 0.0);
     for (double& channel : result_.output_mean) channel /= n;
-    if (squared_error_ > 0) result_.fidelity = std::sqrt(squared_error_ / std::max(squared_norm_, std::numeric_limits<double>::min()));
+    if (squared_error_ > 0)
+      result_.fidelity = std::sqrt(squared_error_ / std::max(squared_norm_, std::numeric_limits<double>::min()));
     double square_of_means = 0;
     for (const int source : steps_.sources(step_)) {
       const std::int64_t begin = steps_.key_offset(step_, source);
@@ -184,12 +189,13 @@ std::vector<double> channel_ranges(const float* rows, std::int64_t tokens, std::
 }
 
 /// Tokens [first, first + count) of one side of a segment as float32 without gaps.
-std::vector<float> as_floats(const void* tokens, ElementType type, std::int64_t stride, std::int64_t first, std::int64_t count,
-                             std::int64_t head_dim) {
+std::vector<float> as_floats(const void* tokens, ElementType type, std::int64_t stride, std::int64_t first,
+                             std::int64_t count, std::int64_t head_dim) {
   std::vector<float> result(index(count * head_dim));
   const auto* bytes = static_cast<const std::byte*>(tokens);
   for (std::int64_t token = 0; token < count; ++token) {
-    convert_to_float(bytes + (first + token) * stride * element_bytes(type), type, head_dim, result.data() + token * head_dim);
+    convert_to_float(bytes + (first + token) * stride * element_bytes(type), type, head_dim,
+                     result.data() + token * head_dim);
   }
   return result;
 }
@@ -202,13 +208,15 @@ std::int64_t statistics_strip_rows(std::int64_t n_key) {
 }
 
 HeadStatistics head_statistics(const HeadAttention& attention, const StepTable& steps, int step) {
-  require(attention.head != nullptr && attention.head->n_key() == steps.n_key(step), "head_statistics: the keys are not those of the step");
+  require(attention.head != nullptr && attention.head->n_key() == steps.n_key(step),
+          "head_statistics: the keys are not those of the step");
   require(attention.block.n_query == steps.n_query(step), "head_statistics: the queries are not those of the step");
   return StatisticsPass(attention, steps, step).compute();
 }
 
 KeyValueStatistics key_value_statistics(const KeyValueSegment& tokens, std::int64_t own_tokens, std::int64_t head_dim) {
-  require(own_tokens >= 1 && own_tokens <= tokens.n_token, "key_value_statistics: more tokens of the step than there are");
+  require(own_tokens >= 1 && own_tokens <= tokens.n_token,
+          "key_value_statistics: more tokens of the step than there are");
   KeyValueStatistics result;
   const auto values = as_floats(tokens.values, tokens.value_type, tokens.value_stride, 0, tokens.n_token, head_dim);
   for (std::int64_t token = 0; token < tokens.n_token; ++token) {

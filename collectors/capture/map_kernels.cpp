@@ -4,11 +4,11 @@
 #define HWY_TARGET_INCLUDE "collectors/capture/map_kernels.cpp"
 #include <hwy/foreach_target.h>
 // foreach_target.h comes first.
-#include <hwy/contrib/math/math-inl.h>
-#include <hwy/highway.h>
-
 #include "collectors/capture/map_kernels.h"
 #include "collectors/compute/simd_level.h"
+
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace kvscope {
@@ -45,11 +45,12 @@ HWY_INLINE void add_columns(const float* HWY_RESTRICT strip, std::int64_t stride
   }
 }
 
-static void add_column_moments(const float* strip, std::int64_t stride, std::int64_t rows, std::int64_t columns, double* sums,
-                        double* squares) {
+static void add_column_moments(const float* strip, std::int64_t stride, std::int64_t rows, std::int64_t columns,
+                               double* sums, double* squares) {
   constexpr int kVectors = 4;  // 4 + 4 sums and a weight fit 16 registers; 4 vectors divide 64 columns
   constexpr std::int64_t kStep = kVectors * HWY_LANES(double);
-  for (std::int64_t j = 0; j < columns; j += kStep) add_columns<kVectors>(strip + j, stride, rows, sums + j, squares + j);
+  for (std::int64_t j = 0; j < columns; j += kStep)
+    add_columns<kVectors>(strip + j, stride, rows, sums + j, squares + j);
 }
 
 static float entropy(const float* HWY_RESTRICT row, std::int64_t count) {

@@ -62,14 +62,17 @@ MapSelection parse_map_selection(std::string_view text, const ModelInfo& model, 
     text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
     if (const auto equals = word.find('='); equals != std::string_view::npos) {
       current = std::ranges::find(axes, word.substr(0, equals), &Axis::name);
-      if (current == std::end(axes)) throw usage_error("--maps: '{}' is none of layers, heads, steps", word.substr(0, equals));
+      if (current == std::end(axes))
+        throw usage_error("--maps: '{}' is none of layers, heads, steps", word.substr(0, equals));
       current->named = true;
       word = word.substr(equals + 1);
     }
-    if (current == nullptr) throw usage_error("--maps: '{}' is no selection; none, all or e.g. layers=0-3,heads=1,steps=8-9", word);
+    if (current == nullptr)
+      throw usage_error("--maps: '{}' is no selection; none, all or e.g. layers=0-3,heads=1,steps=8-9", word);
     current->add(word);
   }
-  if (text != "all" && current == nullptr) throw usage_error("--maps: the selection is empty; none, all or e.g. layers=0-3,heads=1,steps=8-9");
+  if (text != "all" && current == nullptr)
+    throw usage_error("--maps: the selection is empty; none, all or e.g. layers=0-3,heads=1,steps=8-9");
   return {axes[0].numbers(), axes[1].numbers(), axes[2].numbers()};
 }
 

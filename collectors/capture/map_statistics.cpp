@@ -10,7 +10,9 @@
 namespace kvscope {
 namespace {
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 /// The plain definitions, one weight at a time.
 class MapReference {

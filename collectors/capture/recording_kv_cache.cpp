@@ -10,10 +10,12 @@ namespace kvscope {
 RecordingKvCache::RecordingKvCache(std::vector<AttentionObserver*> observers, DenseAttention attention)
     : cache_(std::move(attention)), observers_(std::move(observers)) {}
 
-void RecordingKvCache::begin(std::int64_t rows) { cache_.begin(rows); }
+void RecordingKvCache::begin(std::int64_t rows) {
+  cache_.begin(rows);
+}
 
-at::Tensor RecordingKvCache::attend(const AttentionSite& site, const Step& step, const at::Tensor& q, const at::Tensor& k,
-                                    const at::Tensor& v) {
+at::Tensor RecordingKvCache::attend(const AttentionSite& site, const Step& step, const at::Tensor& q,
+                                    const at::Tensor& k, const at::Tensor& v) {
   at::Tensor output = cache_.attend(site, step, q, k, v);
   const auto start = std::chrono::steady_clock::now();
   const AttentionRecord record{.site = site,
@@ -27,8 +29,12 @@ at::Tensor RecordingKvCache::attend(const AttentionSite& site, const Step& step,
   return output;
 }
 
-std::int64_t RecordingKvCache::held_bytes() const { return cache_.held_bytes(); }
+std::int64_t RecordingKvCache::held_bytes() const {
+  return cache_.held_bytes();
+}
 
-std::int64_t RecordingKvCache::allocated_bytes() const { return cache_.allocated_bytes(); }
+std::int64_t RecordingKvCache::allocated_bytes() const {
+  return cache_.allocated_bytes();
+}
 
 }  // namespace kvscope

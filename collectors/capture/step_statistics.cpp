@@ -21,7 +21,10 @@ void start_ranges(Array<double>& sums) {
 
 StepStatistics::StepStatistics(const ModelInfo& model, const StepTable& steps, int step, std::int64_t batch,
                                std::span<const CaptureQuantity> quantities)
-    : branches_(static_cast<std::int64_t>(model.branches.size())), layers_(model.layers), heads_(model.heads), kv_heads_(model.kv_heads) {
+    : branches_(static_cast<std::int64_t>(model.branches.size())),
+      layers_(model.layers),
+      heads_(model.heads),
+      kv_heads_(model.kv_heads) {
   for (const CaptureQuantity& quantity : quantities) {
     const Shape shape = quantity_shape(quantity, model, steps, step, batch);
     if (is_per_sample(quantity)) {
@@ -102,9 +105,13 @@ void StepStatistics::add(const HeadPlace& place, const KeyValueStatistics& head)
   add_range(mean_statistic::kValueRange, sum_cell, head.value_range);
 }
 
-const Array<float>& StepStatistics::per_sample(const CaptureQuantity& quantity) const { return per_sample_.at(quantity.name); }
+const Array<float>& StepStatistics::per_sample(const CaptureQuantity& quantity) const {
+  return per_sample_.at(quantity.name);
+}
 
-const Array<double>& StepStatistics::sums(const CaptureQuantity& quantity) const { return sums_.at(quantity.name); }
+const Array<double>& StepStatistics::sums(const CaptureQuantity& quantity) const {
+  return sums_.at(quantity.name);
+}
 
 void StepStatistics::set_sums(const CaptureQuantity& quantity, const Array<double>& sums) {
   Array<double>& own = sums_.at(quantity.name);

@@ -16,7 +16,7 @@ class AlignedBuffer {
     if (count > capacity_) {
       data_.reset();
       data_.reset(static_cast<float*>(
-          ::operator new(static_cast<std::size_t>(count) * sizeof(float), std::align_val_t{kAlignment})));
+          ::operator new (static_cast<std::size_t>(count) * sizeof(float), std::align_val_t{kAlignment})));
       capacity_ = count;
     }
     return data_.get();
@@ -27,7 +27,7 @@ class AlignedBuffer {
  private:
   static constexpr std::size_t kAlignment = 64;  // one cache line, one 512-bit vector
   struct Release {
-    void operator()(float* pointer) const noexcept { ::operator delete(pointer, std::align_val_t{kAlignment}); }
+    void operator()(float* pointer) const noexcept { ::operator delete (pointer, std::align_val_t{kAlignment}); }
   };
   std::unique_ptr<float, Release> data_;
   std::int64_t capacity_ = 0;

@@ -29,7 +29,9 @@ WorkingSpace& working_space() {
   return space;
 }
 
-std::int64_t whole_panels(std::int64_t n_key) { return (n_key + kPanelKeys - 1) / kPanelKeys * kPanelKeys; }
+std::int64_t whole_panels(std::int64_t n_key) {
+  return (n_key + kPanelKeys - 1) / kPanelKeys * kPanelKeys;
+}
 
 /// The block's queries times its scale, [n_query, head_dim] without gaps.
 const float* scaled_queries(const QueryBlock& block, std::int64_t head_dim) {
@@ -143,7 +145,8 @@ std::int64_t strip_stride(std::int64_t n_key) {
 }
 
 void logit_strip(const PackedHead& head, const QueryBlock& block, float* strip) {
-  logits(head, scaled_queries(block, head.head_dim()), block.n_query, 0, head.n_key(), strip, strip_stride(head.n_key()));
+  logits(head, scaled_queries(block, head.head_dim()), block.n_query, 0, head.n_key(), strip,
+         strip_stride(head.n_key()));
 }
 
 void softmax_strip(const PackedHead& head, const QueryBlock& block, StripScaling scaling, float* strip,

@@ -13,7 +13,9 @@ namespace {
 
 constexpr std::int64_t kPanelChannels = kPanelKeys;
 
-std::int64_t round_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
+std::int64_t round_up(std::int64_t value, std::int64_t step) {
+  return (value + step - 1) / step * step;
+}
 
 const void* row_of(const void* base, ElementType type, std::int64_t stride, const KeyValueSegment& segment,
                    std::int64_t token) {

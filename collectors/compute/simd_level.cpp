@@ -28,7 +28,9 @@ constexpr std::array kLevels = {
 #endif
     Level{"scalar", HWY_EMU128 | HWY_SCALAR}};
 
-constexpr bool is_fallback(const Level& level) { return (level.target & HWY_EMU128) != 0; }
+constexpr bool is_fallback(const Level& level) {
+  return (level.target & HWY_EMU128) != 0;
+}
 
 // HWY_TARGETS are those this build has: without the ones below the compiler's own baseline.
 bool available(const Level& level) {

@@ -4,10 +4,10 @@
 #define HWY_TARGET_INCLUDE "collectors/compute/strip_kernels.cpp"
 #include <hwy/foreach_target.h>
 // foreach_target.h comes first.
-#include <hwy/highway.h>
-
 #include "collectors/compute/simd_level.h"
 #include "collectors/compute/strip_kernels.h"
+
+#include <hwy/highway.h>
 
 #include <bit>
 #include <cstring>
@@ -76,12 +76,18 @@ void multiply_columns(const Product& p, std::int64_t column) {
   const float* a = p.a + row * p.a_stride;
   float* c = p.c + row * p.c_stride + column;
   switch (p.rows - row) {
-    case 5: return multiply_tile<5, kVectors>(p, a, b, c);
-    case 4: return multiply_tile<4, kVectors>(p, a, b, c);
-    case 3: return multiply_tile<3, kVectors>(p, a, b, c);
-    case 2: return multiply_tile<2, kVectors>(p, a, b, c);
-    case 1: return multiply_tile<1, kVectors>(p, a, b, c);
-    default: return;
+    case 5:
+      return multiply_tile<5, kVectors>(p, a, b, c);
+    case 4:
+      return multiply_tile<4, kVectors>(p, a, b, c);
+    case 3:
+      return multiply_tile<3, kVectors>(p, a, b, c);
+    case 2:
+      return multiply_tile<2, kVectors>(p, a, b, c);
+    case 1:
+      return multiply_tile<1, kVectors>(p, a, b, c);
+    default:
+      return;
   }
 }
 
@@ -92,10 +98,14 @@ void multiply(const Product& p) {
   }
   // What is left of a narrow last panel: at most kTileVectors - 1 vectors.
   switch ((p.columns - column) / kLanes) {
-    case 3: return multiply_columns<3>(p, column);
-    case 2: return multiply_columns<2>(p, column);
-    case 1: return multiply_columns<1>(p, column);
-    default: return;
+    case 3:
+      return multiply_columns<3>(p, column);
+    case 2:
+      return multiply_columns<2>(p, column);
+    case 1:
+      return multiply_columns<1>(p, column);
+    default:
+      return;
   }
 }
 

@@ -25,7 +25,8 @@ std::vector<double> scale_field(const Json& json, std::size_t heads_in_all, std:
   if (json["softmax_scale"].is_number()) return {json["softmax_scale"].get<double>()};
   auto scales = json_field<std::vector<double>>(json, "softmax_scale", where);
   if (scales.size() != 1 && scales.size() != heads_in_all) {
-    throw bad_input("{}: model field 'softmax_scale' has {} values, expected 1 or {}", where, scales.size(), heads_in_all);
+    throw bad_input("{}: model field 'softmax_scale' has {} values, expected 1 or {}", where, scales.size(),
+                    heads_in_all);
   }
   return scales;
 }
@@ -64,7 +65,8 @@ ModelInfo model_info_from_json(const Json& json, std::string_view where) {
   if (model.heads % model.kv_heads != 0) {
     throw bad_input("{}: {} heads cannot share {} key/value heads evenly", where, model.heads, model.kv_heads);
   }
-  model.softmax_scale = scale_field(json, static_cast<std::size_t>(model.layers) * static_cast<std::size_t>(model.heads), where);
+  model.softmax_scale =
+      scale_field(json, static_cast<std::size_t>(model.layers) * static_cast<std::size_t>(model.heads), where);
   model.branches = json_field<std::vector<std::string>>(json, "branches", where);
   if (model.branches.empty()) throw bad_input("{}: model field 'branches' is empty", where);
   model.key_type = type_field(json, "key_type", where);

@@ -17,8 +17,8 @@ struct ModelInfo {
   int heads = 0;     ///< query heads per layer
   int kv_heads = 0;  ///< key/value heads per layer; heads is a multiple of it
   int head_dim = 0;
-  std::vector<double> softmax_scale = {1.0};  ///< one, or layers x heads in (layer, head) order
-  std::vector<std::string> branches;          ///< {"conditional", "unconditional"}, or only the first
+  std::vector<double> softmax_scale = {1.0};       ///< one, or layers x heads in (layer, head) order
+  std::vector<std::string> branches;               ///< {"conditional", "unconditional"}, or only the first
   ElementType key_type = ElementType::kFloat32;    ///< as the run's cache holds keys
   ElementType value_type = ElementType::kFloat32;  ///< as the run's cache holds values
 

@@ -6,7 +6,9 @@
 namespace kvscope {
 namespace {
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 std::vector<std::uint8_t> everything_that_stays(const std::vector<StepShape>& steps) {
   const std::size_t n = steps.size();
@@ -43,10 +45,12 @@ StepShape shape_from_json(const Json& row, std::string_view where) {
     if (!cell.is_number_integer()) throw bad_input("{}: steps: '{}' is not an integer", where, cell.dump());
     numbers.push_back(cell.get<std::int64_t>());
   }
-  if (numbers[0] < 0 || numbers[0] > 2) throw bad_input("{}: steps: unknown kind {}, expected 0 to 2", where, numbers[0]);
+  if (numbers[0] < 0 || numbers[0] > 2)
+    throw bad_input("{}: steps: unknown kind {}, expected 0 to 2", where, numbers[0]);
   for (int side = 1; side <= 3; ++side) {
     if (numbers[index(side)] < 1 || numbers[index(side)] > kLargestSide) {
-      throw bad_input("{}: steps: side {} is out of range, expected 1 to {}", where, numbers[index(side)], kLargestSide);
+      throw bad_input("{}: steps: side {} is out of range, expected 1 to {}", where, numbers[index(side)],
+                      kLargestSide);
     }
   }
   return {static_cast<StepKind>(numbers[0]), static_cast<int>(numbers[1]), static_cast<int>(numbers[2]),
@@ -74,7 +78,9 @@ StepTable StepTable::square(std::span<const int> sides) {
   return StepTable(std::move(steps));
 }
 
-bool StepTable::sees(int step, int source) const { return visible_.at(index(step) * steps_.size() + index(source)) != 0; }
+bool StepTable::sees(int step, int source) const {
+  return visible_.at(index(step) * steps_.size() + index(source)) != 0;
+}
 
 std::int64_t StepTable::n_key(int step) const {
   std::int64_t keys = 0;
@@ -105,7 +111,9 @@ bool StepTable::is_read_later(int step) const {
   return false;
 }
 
-bool StepTable::sees_everything() const { return visible_ == everything_that_stays(steps_); }
+bool StepTable::sees_everything() const {
+  return visible_ == everything_that_stays(steps_);
+}
 
 Json to_json(const StepTable& steps) {
   Json table = Json::array();

@@ -16,12 +16,12 @@ namespace kvscope {
 
 /// What is generated together, and how tokens are drawn.
 struct GenerationRequest {
-  std::vector<std::int64_t> labels;       ///< one per sample of the batch; in [0, classes)
-  std::vector<std::int64_t> sample_ids;   ///< number of each sample in the whole run; keys the noise
-  std::uint64_t seed = 0;                 ///< keys the noise
-  double guidance = 4.0;                  ///< classifier-free guidance (cfg), >= 0; grows linearly over scales
-  int top_k = 900;                        ///< 0: all tokens
-  double top_p = 0.95;                    ///< in (0, 1]; 0 or 1: all tokens
+  std::vector<std::int64_t> labels;      ///< one per sample of the batch; in [0, classes)
+  std::vector<std::int64_t> sample_ids;  ///< number of each sample in the whole run; keys the noise
+  std::uint64_t seed = 0;                ///< keys the noise
+  double guidance = 4.0;                 ///< classifier-free guidance (cfg), >= 0; grows linearly over scales
+  int top_k = 900;                       ///< 0: all tokens
+  double top_p = 0.95;                   ///< in (0, 1]; 0 or 1: all tokens
 };
 
 /// What one step of a generation produced.

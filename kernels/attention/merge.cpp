@@ -36,7 +36,8 @@ std::vector<std::int32_t> losers_of(std::span<const std::int32_t> kept, std::int
 }
 
 /// The named rows, each divided by its length; rows of length 0 stay 0. [tokens, head_dim]
-std::vector<float> directions(std::span<const float> keys, std::int64_t head_dim, std::span<const std::int32_t> tokens) {
+std::vector<float> directions(std::span<const float> keys, std::int64_t head_dim,
+                              std::span<const std::int32_t> tokens) {
   const auto width = static_cast<std::size_t>(head_dim);
   std::vector<float> result(tokens.size() * width);
   for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -50,9 +51,8 @@ std::vector<float> directions(std::span<const float> keys, std::int64_t head_dim
 }
 
 PackedHead packed_keys(const std::vector<float>& keys, std::int64_t head_dim) {
-  const KeyValueSegment segment{.keys = keys.data(),
-                                .key_stride = head_dim,
-                                .n_token = static_cast<std::int64_t>(keys.size()) / head_dim};
+  const KeyValueSegment segment{
+      .keys = keys.data(), .key_stride = head_dim, .n_token = static_cast<std::int64_t>(keys.size()) / head_dim};
   PackedHead head;
   head.pack({&segment, 1}, head_dim, PackedParts::kKeys);
   return head;
@@ -76,7 +76,8 @@ std::vector<std::int32_t> nearest_kept_tokens(std::span<const float> keys, std::
   const auto n_loser = static_cast<std::int64_t>(losers.size());
   for (std::int64_t first = 0; first < n_loser; first += kStripQueries) {
     const std::int64_t count = std::min(kStripQueries, n_loser - first);
-    logit_strip(targets, {.queries = queries.data() + first * head_dim, .stride = head_dim, .n_query = count}, similarity);
+    logit_strip(targets, {.queries = queries.data() + first * head_dim, .stride = head_dim, .n_query = count},
+                similarity);
     for (std::int64_t i = 0; i < count; ++i) {
       const float* row = similarity + i * stride;
       nearest.push_back(static_cast<std::int32_t>(std::max_element(row, row + targets.n_key()) - row));

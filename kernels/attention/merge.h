@@ -29,7 +29,7 @@ struct MergedTokens {
 /// @param kept          ascending, at least one
 /// Reference: merge_tokens_reference().
 /// @throws Error  kUsage if `kept` is empty, out of order or out of range.
-[[nodiscard]] MergedTokens merge_tokens(std::span<const float> keys, std::span<const float> values, std::int64_t head_dim,
-                                        std::span<const std::int32_t> kept);
+[[nodiscard]] MergedTokens merge_tokens(std::span<const float> keys, std::span<const float> values,
+                                        std::int64_t head_dim, std::span<const std::int32_t> kept);
 
 }  // namespace kvscope

@@ -36,7 +36,9 @@ class PackedHeadPool {
   std::vector<std::unique_ptr<PackedHead>> idle_;
 };
 
-std::int64_t n_key(const RaggedKeys& keys) { return keys[0].n_token + keys[1].n_token; }
+std::int64_t n_key(const RaggedKeys& keys) {
+  return keys[0].n_token + keys[1].n_token;
+}
 
 void check(const RaggedAttention& p) {
   require(p.rows >= 0 && p.n_query >= 0 && p.head_dim >= 1, "ragged_attention: negative extents");

@@ -21,9 +21,7 @@ struct StridedHeads {
   std::int64_t token_stride = 0;
 
   /// The first token of (row, head).
-  [[nodiscard]] Pointer at(std::int64_t row, std::int64_t head) const noexcept {
-    return token(row, head, 0);
-  }
+  [[nodiscard]] Pointer at(std::int64_t row, std::int64_t head) const noexcept { return token(row, head, 0); }
   [[nodiscard]] Pointer token(std::int64_t row, std::int64_t head, std::int64_t i) const noexcept {
     using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const std::byte, std::byte>;
     return static_cast<Byte*>(data) + (row * row_stride + head * head_stride + i * token_stride) * element_bytes(type);
@@ -40,11 +38,11 @@ struct RaggedAttention {
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;  ///< heads is a multiple: query head h reads key/value head h / (heads / kv_heads)
   std::int64_t n_query = 0;
-  std::int64_t head_dim = 0;                ///< any; 32, 64, 96 and 128 fill the registers
-  std::span<const float> softmax_scale;     ///< one for all heads, or [heads]
-  StridedHeads<const void*> queries;        ///< [rows, heads, n_query, head_dim]
-  std::span<const RaggedKeys> keys;         ///< [rows * kv_heads], row by row
-  StridedHeads<void*> output;               ///< [rows, heads, n_query, head_dim]
+  std::int64_t head_dim = 0;             ///< any; 32, 64, 96 and 128 fill the registers
+  std::span<const float> softmax_scale;  ///< one for all heads, or [heads]
+  StridedHeads<const void*> queries;     ///< [rows, heads, n_query, head_dim]
+  std::span<const RaggedKeys> keys;      ///< [rows * kv_heads], row by row
+  StridedHeads<void*> output;            ///< [rows, heads, n_query, head_dim]
 };
 
 /// output = softmax(scale * q K^T) V for every (row, head) with its own K and V; 0 where there are no keys.

@@ -4,10 +4,10 @@
 #define HWY_TARGET_INCLUDE "kernels/attention/select_topk.cpp"
 #include <hwy/foreach_target.h>
 // foreach_target.h comes first.
-#include <hwy/highway.h>
-
 #include "collectors/compute/simd_level.h"
 #include "kernels/attention/select_topk.h"
+
+#include <hwy/highway.h>
 
 #include <algorithm>
 #include <array>

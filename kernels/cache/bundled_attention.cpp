@@ -8,7 +8,8 @@ namespace {
 
 at::Tensor attend(const AttentionSite& site, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   const LibTorchScope scope;
-  require(q.dim() == 4 && k.dim() == 4 && v.dim() == 4, "bundled_attention: tensors are [rows, heads, tokens, head_dim]");
+  require(q.dim() == 4 && k.dim() == 4 && v.dim() == 4,
+          "bundled_attention: tensors are [rows, heads, tokens, head_dim]");
   require(k.sizes() == v.sizes() && q.size(0) == k.size(0) && q.size(3) == k.size(3),
           "bundled_attention: q, k and v do not fit together");
   const at::Tensor queries = with_adjacent_channels(q);
@@ -44,6 +45,8 @@ at::Tensor attend(const AttentionSite& site, const at::Tensor& q, const at::Tens
 
 }  // namespace
 
-DenseAttention bundled_attention() { return attend; }
+DenseAttention bundled_attention() {
+  return attend;
+}
 
 }  // namespace kvscope

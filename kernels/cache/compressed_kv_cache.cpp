@@ -34,7 +34,8 @@ void CompressedKvCache::Implementation::check(const AttentionSite& site, const S
   if (site.layer < 0 || site.layer >= model.layers || q.dim() != 4 || k.dim() != 4 || q.size(1) != model.heads ||
       k.size(1) != model.kv_heads || q.size(3) != model.head_dim) {
     throw usage_error(
-        "the plan was made for {} layers of {} heads and {} key/value heads of {} channels; layer {} attends with other "
+        "the plan was made for {} layers of {} heads and {} key/value heads of {} channels; layer {} attends with "
+        "other "
         "shapes",
         model.layers, model.heads, model.kv_heads, model.head_dim, site.layer);
   }
@@ -113,8 +114,12 @@ std::int64_t CompressedKvCache::allocated_bytes() const {
   return bytes;
 }
 
-double CompressedKvCache::selection_seconds() const { return implementation_->seconds.selection; }
-double CompressedKvCache::attention_seconds() const { return implementation_->seconds.attention; }
+double CompressedKvCache::selection_seconds() const {
+  return implementation_->seconds.selection;
+}
+double CompressedKvCache::attention_seconds() const {
+  return implementation_->seconds.attention;
+}
 
 std::vector<std::int32_t> CompressedKvCache::attended_positions(int layer, std::int64_t row, int head) const {
   const auto& layers = implementation_->layers;

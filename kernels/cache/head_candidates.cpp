@@ -15,7 +15,8 @@ TokenLifetimes::TokenLifetimes(const StepTable& steps, bool keeps_unread) {
   }
 }
 
-HeadCandidates head_candidates(const HeldTokens& held, const StepTable& steps, const TokenLifetimes& lifetimes, int step) {
+HeadCandidates head_candidates(const HeldTokens& held, const StepTable& steps, const TokenLifetimes& lifetimes,
+                               int step) {
   HeadCandidates candidates;
   const auto add = [&](std::int32_t token, int source) {
     candidates.token.push_back(token);

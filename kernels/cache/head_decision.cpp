@@ -16,7 +16,9 @@ namespace {
 
 using Places = std::vector<std::int32_t>;
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 Places all_places(std::int64_t n) {
   Places places(index(n));
@@ -122,7 +124,8 @@ class Decision {
   }
 
   void rank() {
-    CandidateFacts facts{.token = q_.candidates.token, .source_step = q_.candidates.source_step, .attention = attention_};
+    CandidateFacts facts{
+        .token = q_.candidates.token, .source_step = q_.candidates.source_step, .attention = attention_};
     std::vector<float> norms;
     if (rule_.score.times_value_norm) {
       norms = value_norms(segments(all_places(q_.candidates.count())), q_.call.head_dim);
@@ -144,8 +147,7 @@ class Decision {
   }
 
   [[nodiscard]] bool merges() const {
-    return rule_.losers.kind == Losers::kMerge &&
-           (!rule_.losers.last_step_only || step_ == q_.plan.steps.size() - 1);
+    return rule_.losers.kind == Losers::kMerge && (!rule_.losers.last_step_only || step_ == q_.plan.steps.size() - 1);
   }
 
   /// `tokens` merged into those at `kept`, in the cache's element types.
@@ -207,7 +209,9 @@ class Decision {
 
 }  // namespace
 
-HeadDecision decide(const HeadQuestion& question) { return Decision(question).make(); }
+HeadDecision decide(const HeadQuestion& question) {
+  return Decision(question).make();
+}
 
 RaggedKeys segments_of(const HeadCandidates& candidates, std::span<const std::int32_t> places,
                        const KeyValueSegment& held, const KeyValueSegment& own, CandidateIndex& index_lists) {

@@ -42,8 +42,8 @@ struct HeadQuestion {
   const LayerStep& call;
   std::int64_t row = 0;
   const HeadCandidates& candidates;
-  KeyValueSegment held;          ///< the head's storage; slots index it
-  KeyValueSegment own;           ///< this step's tokens
+  KeyValueSegment held;              ///< the head's storage; slots index it
+  KeyValueSegment own;               ///< this step's tokens
   std::span<const float> collected;  ///< [slots] attention collected so far, if the rule scores by it
 };
 
@@ -83,6 +83,7 @@ struct CandidateIndex {
                                      const KeyValueSegment& held, const KeyValueSegment& own, CandidateIndex& index);
 
 /// Tokens in StoredTokens as a segment.
-[[nodiscard]] KeyValueSegment segment_of(const StoredTokens& tokens, const KeyValueSegment& like, std::int64_t head_dim);
+[[nodiscard]] KeyValueSegment segment_of(const StoredTokens& tokens, const KeyValueSegment& like,
+                                         std::int64_t head_dim);
 
 }  // namespace kvscope

@@ -12,7 +12,9 @@
 namespace kvscope {
 namespace {
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 std::vector<std::int64_t> capacities(const Plan& plan, int layer) {
   std::vector<std::int64_t> capacity;
@@ -138,7 +140,8 @@ std::vector<LayerCache::Stay> LayerCache::staying(const Head& head, const HeadBu
   // Tokens that this step does not see stay; if they alone are too many, the oldest go.
   const auto surplus = static_cast<std::int64_t>(dormant.size() + carried.size()) - budget.carry[index(step)];
   std::vector<Stay> stays;
-  for (std::size_t i = index(std::max<std::int64_t>(0, surplus)); i < dormant.size(); ++i) stays.push_back({dormant[i], -1});
+  for (std::size_t i = index(std::max<std::int64_t>(0, surplus)); i < dormant.size(); ++i)
+    stays.push_back({dormant[i], -1});
   const auto n_dormant = static_cast<std::ptrdiff_t>(stays.size());
   for (std::size_t place = 0; place < carried.size(); ++place) {
     const std::int32_t j = carried[place];
@@ -200,13 +203,14 @@ std::int64_t LayerCache::held_bytes() const noexcept {
 }
 
 std::vector<std::int32_t> LayerCache::attended_positions(std::int64_t row, int head) const {
-  require(row >= 0 && row < rows_ && head >= 0 && head < plan_.model.kv_heads, "attended_positions: no such row or head");
+  require(row >= 0 && row < rows_ && head >= 0 && head < plan_.model.kv_heads,
+          "attended_positions: no such row or head");
   std::vector<std::int32_t> positions;
   const int step = next_step_ - 1;
   for (const std::int32_t token : heads_[index(row * plan_.model.kv_heads + head)].attended) {
     const int source = lifetimes_.step_of(token);
-    positions.push_back(static_cast<std::int32_t>(plan_.steps.key_offset(step, source) + token -
-                                                  plan_.steps.token_offset(source)));
+    positions.push_back(
+        static_cast<std::int32_t>(plan_.steps.key_offset(step, source) + token - plan_.steps.token_offset(source)));
   }
   return positions;
 }

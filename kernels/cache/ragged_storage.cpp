@@ -45,6 +45,8 @@ std::byte* RaggedStorage::values(std::int64_t row, std::int64_t head) noexcept {
   return values_.get() + first_slot(row, head) * value_row_bytes();
 }
 
-std::int64_t RaggedStorage::allocated_bytes() const noexcept { return rows_ * head_offset_.back() * token_bytes(); }
+std::int64_t RaggedStorage::allocated_bytes() const noexcept {
+  return rows_ * head_offset_.back() * token_bytes();
+}
 
 }  // namespace kvscope

@@ -37,8 +37,8 @@ class RaggedStorage {
   std::int64_t head_dim_;
   ElementType key_type_;
   ElementType value_type_;
-  std::vector<std::int64_t> capacity_;      ///< [head]
-  std::vector<std::int64_t> head_offset_;   ///< [head + 1] slots before each head within a row
+  std::vector<std::int64_t> capacity_;     ///< [head]
+  std::vector<std::int64_t> head_offset_;  ///< [head + 1] slots before each head within a row
   std::unique_ptr<std::byte[]> keys_;
   std::unique_ptr<std::byte[]> values_;
 };

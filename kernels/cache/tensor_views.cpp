@@ -20,10 +20,14 @@ StridedHeads<Pointer> strided_heads(const at::Tensor& tensor, ElementType type) 
 
 ElementType compute_type_of(const at::Tensor& tensor, const char* what) {
   switch (tensor.scalar_type()) {
-    case at::kFloat: return ElementType::kFloat32;
-    case at::kHalf: return ElementType::kFloat16;
-    case at::kBFloat16: return ElementType::kBFloat16;
-    default: throw usage_error("attention kernel: {} has an element type other than float32, float16 or bfloat16", what);
+    case at::kFloat:
+      return ElementType::kFloat32;
+    case at::kHalf:
+      return ElementType::kFloat16;
+    case at::kBFloat16:
+      return ElementType::kBFloat16;
+    default:
+      throw usage_error("attention kernel: {} has an element type other than float32, float16 or bfloat16", what);
   }
 }
 
@@ -32,7 +36,8 @@ at::Tensor with_adjacent_channels(const at::Tensor& tensor) {
 }
 
 StridedHeads<const void*> heads_of(const at::Tensor& tensor, const char* what) {
-  require(tensor.dim() == 4 && tensor.device().is_cpu(), "attention kernel: tensors are [rows, heads, tokens, head_dim] on the CPU");
+  require(tensor.dim() == 4 && tensor.device().is_cpu(),
+          "attention kernel: tensors are [rows, heads, tokens, head_dim] on the CPU");
   return strided_heads<const void*>(tensor, compute_type_of(tensor, what));
 }
 

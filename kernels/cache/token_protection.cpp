@@ -3,7 +3,9 @@
 namespace kvscope {
 namespace {
 
-constexpr std::uint8_t bit_of(ProtectedSet set) { return static_cast<std::uint8_t>(1U << static_cast<unsigned>(set)); }
+constexpr std::uint8_t bit_of(ProtectedSet set) {
+  return static_cast<std::uint8_t>(1U << static_cast<unsigned>(set));
+}
 
 /// Bit set of the protected sets that hold each candidate.
 std::vector<std::uint8_t> memberships(const ProtectSlot& slot, std::span<const std::int32_t> source_step, int step) {

@@ -48,9 +48,12 @@ std::vector<float> token_scores(const ScoreSlot& slot, const SmoothSlot& smooth,
     for (std::size_t j = 0; j < scores.size(); ++j) scores[j] *= facts.value_norm[j];
   }
   switch (smooth.kind) {
-    case Smoothing::kNone: return scores;
-    case Smoothing::kAverage: return pool_average(scores, smooth.width);
-    case Smoothing::kMaximum: return pool_maximum(scores, smooth.width);
+    case Smoothing::kNone:
+      return scores;
+    case Smoothing::kAverage:
+      return pool_average(scores, smooth.width);
+    case Smoothing::kMaximum:
+      return pool_maximum(scores, smooth.width);
   }
   return scores;
 }

@@ -12,12 +12,12 @@ namespace kvscope {
 /// What is known of a head's candidates at one step, [n] each, in token order. A span that the rule's score does
 /// not ask for may be empty.
 struct CandidateFacts {
-  std::span<const std::int32_t> token;        ///< place in the generation
+  std::span<const std::int32_t> token;  ///< place in the generation
   std::span<const std::int32_t> source_step;
-  std::span<const float> attention;           ///< of kObservedAttention and kAccumulatedAttention
-  std::span<const float> value_norm;          ///< ||V_j||_2, of times_value_norm
-  std::span<const float> prior;               ///< phi^(k, s) by source step [K], of kCalibratedPrior
-  NoiseKey noise;                             ///< of kRandom; its token and seed are filled in
+  std::span<const float> attention;   ///< of kObservedAttention and kAccumulatedAttention
+  std::span<const float> value_norm;  ///< ||V_j||_2, of times_value_norm
+  std::span<const float> prior;       ///< phi^(k, s) by source step [K], of kCalibratedPrior
+  NoiseKey noise;                     ///< of kRandom; its token and seed are filled in
 };
 
 /// Whether scores of this kind need attention weights of the step.

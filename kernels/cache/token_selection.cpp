@@ -33,7 +33,8 @@ std::vector<std::int32_t> select_tokens(const ProtectSlot& slot, std::span<const
   const std::vector<std::int32_t> safe = places_where(is_protected, 1);
   const std::vector<std::int32_t> open = places_where(is_protected, 0);
   std::vector<float> open_scores(open.size());
-  std::ranges::transform(open, open_scores.begin(), [&](std::int32_t j) { return scores[static_cast<std::size_t>(j)]; });
+  std::ranges::transform(open, open_scores.begin(),
+                         [&](std::int32_t j) { return scores[static_cast<std::size_t>(j)]; });
   std::vector<std::int32_t> best = select_topk(open_scores, budget - static_cast<std::int64_t>(safe.size()));
   for (std::int32_t& j : best) j = open[static_cast<std::size_t>(j)];
   std::vector<std::int32_t> kept;

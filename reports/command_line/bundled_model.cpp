@@ -23,8 +23,8 @@ fs::path datasets_folder() {
   for (const fs::path& place : places) {
     if (fs::is_directory(place)) return fs::weakly_canonical(place);
   }
-  throw environment_error("the datasets folder is neither {} nor {}; name it with KVSCOPE_DATASETS",
-                          places[0].string(), places[1].string());
+  throw environment_error("the datasets folder is neither {} nor {}; name it with KVSCOPE_DATASETS", places[0].string(),
+                          places[1].string());
 }
 
 BundledModel bundled_model() {

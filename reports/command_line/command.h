@@ -23,7 +23,7 @@ struct CommandContext {
 /// One sub-command of the program.
 struct Command {
   std::string_view name;
-  std::string_view summary;  ///< one line for `kvscope --help`
+  std::string_view summary;                  ///< one line for `kvscope --help`
   ExitStatus (*run)(const CommandContext&);  ///< throws Error; never prints an error itself
 };
 
@@ -31,6 +31,7 @@ struct Command {
 [[nodiscard]] std::span<const Command> commands();
 
 /// The whole program: `arguments` without the program's name. Never throws, never exits.
-[[nodiscard]] ExitStatus run_command_line(std::span<const std::string> arguments, std::ostream& out, std::ostream& err) noexcept;
+[[nodiscard]] ExitStatus run_command_line(std::span<const std::string> arguments, std::ostream& out,
+                                          std::ostream& err) noexcept;
 
 }  // namespace kvscope

@@ -15,13 +15,14 @@ namespace kvscope {
 namespace {
 
 CommandOptions collect_options() {
-  CommandOptions command{.name = "collect",
-                         .positional = "-o CAPTURE",
-                         .description =
-                             "Generates images with the full cache and records every attention head: statistics per sample, "
-                             "means over samples, and raw maps of a selection (docs/formats/capture.md). The file is written as "
-                             "CAPTURE.partial and renamed when it is complete; Ctrl-C ends the run after the batch in "
-                             "progress and leaves a valid CAPTURE.partial, with which --resume goes on."};
+  CommandOptions command{
+      .name = "collect",
+      .positional = "-o CAPTURE",
+      .description =
+          "Generates images with the full cache and records every attention head: statistics per sample, "
+          "means over samples, and raw maps of a selection (docs/formats/capture.md). The file is written as "
+          "CAPTURE.partial and renamed when it is complete; Ctrl-C ends the run after the batch in "
+          "progress and leaves a valid CAPTURE.partial, with which --resume goes on."};
   add_generation_options(command.visible);
   options::options_description group("Capture");
   auto add = group.add_options();
@@ -29,11 +30,13 @@ CommandOptions collect_options() {
   add("output,o", text()->value_name("FILE"), "capture to write");
   add("maps", text()->default_value("none")->value_name("SELECTION"),
       "raw maps to store: none, all, or e.g. layers=0-3,heads=1,steps=8-9");
-  add("map-samples", options::value<std::int64_t>()->value_name("N"), "raw maps of the first N samples only; default: of all");
+  add("map-samples", options::value<std::int64_t>()->value_name("N"),
+      "raw maps of the first N samples only; default: of all");
   add("images", "store the images");
   add("keep", text()->value_name("NAME"), "column_mean: store every sample's column means, too");
   add("max-bytes", options::value<std::int64_t>()->value_name("BYTES"),
-      "largest finished file, in bytes; parts are left out until it fits: raw maps, per-sample column means, images, thumbnails, "
+      "largest finished file, in bytes; parts are left out until it fits: raw maps, per-sample column means, images, "
+      "thumbnails, "
       "displacement histograms, second moments, mean squares, ranges, norms");
   add("estimate", "print the bytes and the memory the capture takes, and stop");
   add("resume", "go on with FILE.partial; start where there is none");
@@ -45,12 +48,14 @@ CommandOptions collect_options() {
 }
 
 EarlierRun earlier_run(const options::variables_map& values) {
-  if (given(values, "resume") && given(values, "overwrite")) throw usage_error("--resume and --overwrite contradict each other");
+  if (given(values, "resume") && given(values, "overwrite"))
+    throw usage_error("--resume and --overwrite contradict each other");
   if (given(values, "resume")) return EarlierRun::kResume;
   return given(values, "overwrite") ? EarlierRun::kReplace : EarlierRun::kRefuse;
 }
 
-CollectRequest collect_request(const options::variables_map& values, const GenerationSettings& settings, const CommandContext& context) {
+CollectRequest collect_request(const options::variables_map& values, const GenerationSettings& settings,
+                               const CommandContext& context) {
   CollectRequest request{.seed = settings.seed,
                          .guidance = settings.guidance,
                          .top_k = settings.top_k,
@@ -73,11 +78,13 @@ CollectRequest collect_request(const options::variables_map& values, const Gener
 }
 
 void warn_of_omissions(const std::vector<std::string>& left_out, std::ostream& err) {
-  if (!left_out.empty()) err << fmt::format("kvscope collect: left out to stay within --max-bytes: {}\n", fmt::join(left_out, ", "));
+  if (!left_out.empty())
+    err << fmt::format("kvscope collect: left out to stay within --max-bytes: {}\n", fmt::join(left_out, ", "));
 }
 
 void print_estimate(const CollectEstimate& estimate, bool as_json, const CommandContext& context) {
-  Table table("What the capture takes", {{.name = "part", .label = "part"}, {.name = "bytes", .label = "size", .format = CellFormat::kBytes}});
+  Table table("What the capture takes",
+              {{.name = "part", .label = "part"}, {.name = "bytes", .label = "size", .format = CellFormat::kBytes}});
   for (const auto& part : estimate.parts) table.add_row({part.name, part.bytes});
   warn_of_omissions(estimate.left_out, context.err);
   if (as_json) {
@@ -118,7 +125,8 @@ void print_summary(const Json& summary, std::ostream& out) {
   out << fmt::format("{}: {} samples, {}\n", summary["file"].get<std::string>(), summary["samples"].get<std::int64_t>(),
                      bytes_text(summary["file_bytes"].get<double>()));
   out << fmt::format("{:.1f} s: {:.1f} s of it recording, {:.1f} s writing; peak memory {}\n", seconds("seconds"),
-                     seconds("observer_seconds"), seconds("write_seconds"), bytes_text(summary["peak_memory_bytes"].get<double>()));
+                     seconds("observer_seconds"), seconds("write_seconds"),
+                     bytes_text(summary["peak_memory_bytes"].get<double>()));
   if (!summary.contains("overhead")) return;
   out << fmt::format("plain generation {:.1f} s: recording and writing cost {:.1f} % of it\n", seconds("plain_seconds"),
                      100 * (seconds("overhead") - 1));

@@ -1,6 +1,5 @@
-#include "reports/command_line/command_functions.h"
-
 #include "collectors/base/error.h"
+#include "reports/command_line/command_functions.h"
 #include "reports/command_line/options.h"
 
 #include <chrono>
@@ -51,7 +50,8 @@ class Chain {
       if (command.name != words.front()) continue;
       const ExitStatus status =
           command.run({{words.begin() + 1, words.end()}, "kvscope" + line, context_.out, context_.err});
-      if (status != 0) throw Error(ErrorCode::kCheckFailed, fmt::format("the step{} ended with status {}", line, status));
+      if (status != 0)
+        throw Error(ErrorCode::kCheckFailed, fmt::format("the step{} ended with status {}", line, status));
     }
     seconds_.emplace_back(words.front() + " " + fs::path(words.back()).filename().string(),
                           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
@@ -77,29 +77,31 @@ std::vector<std::string> joined(std::vector<std::string> words, const std::vecto
 }
 
 std::vector<std::string> report_words(const fs::path& folder) {
-  std::vector<std::string> words = {"report", "--capture", folder / "capture.h5", "--scores", folder / "scores.h5",
-                                    "--heads", folder / "heads.json"};
+  std::vector<std::string> words = {
+      "report", "--capture", folder / "capture.h5", "--scores", folder / "scores.h5", "--heads", folder / "heads.json"};
   for (const DemoPlan& plan : kPlans) {
-    words = joined(std::move(words), {"--plan", folder / (plan.name + ".plan.json"), "--replay",
-                                      folder / (plan.name + ".replay.json")});
+    words = joined(std::move(words),
+                   {"--plan", folder / (plan.name + ".plan.json"), "--replay", folder / (plan.name + ".replay.json")});
   }
   return joined(std::move(words), {"-o", folder / "report"});
 }
 
 void run_chain(Chain& chain, const fs::path& folder, const std::string& samples) {
-  chain.run(joined(joined({"collect", "--samples", samples, "--images", "--maps", "all", "--map-samples", "1", "--overwrite"}, kSampling),
-                   {"-o", folder / "capture.h5"}));
+  chain.run(
+      joined(joined({"collect", "--samples", samples, "--images", "--maps", "all", "--map-samples", "1", "--overwrite"},
+                    kSampling),
+             {"-o", folder / "capture.h5"}));
   chain.run({"inspect", "--check", folder / "capture.h5"});
   chain.run({"analyze", folder / "capture.h5", "-o", folder / "scores.h5"});
   chain.run({"classify", folder / "scores.h5", "--method", "elbow", "-o", folder / "heads.json"});
   for (const DemoPlan& plan : kPlans) {
     const fs::path plan_file = folder / (plan.name + ".plan.json");
-    chain.run(joined(joined({"plan"}, plan.words), {"--capture", folder / "capture.h5", "--heads", folder / "heads.json",
-                                                    "-o", plan_file}));
-    chain.run(joined(joined({"replay", "--plan", plan_file, "--samples", samples, "--seed", std::to_string(kReplaySeed),
-                             "--images"},
-                            kSampling),
-                     {"-o", folder / (plan.name + ".replay.json")}));
+    chain.run(joined(joined({"plan"}, plan.words),
+                     {"--capture", folder / "capture.h5", "--heads", folder / "heads.json", "-o", plan_file}));
+    chain.run(joined(
+        joined({"replay", "--plan", plan_file, "--samples", samples, "--seed", std::to_string(kReplaySeed), "--images"},
+               kSampling),
+        {"-o", folder / (plan.name + ".replay.json")}));
   }
   chain.run(report_words(folder));
 }
@@ -108,8 +110,9 @@ void run_chain(Chain& chain, const fs::path& folder, const std::string& samples)
 
 ExitStatus run_demo(const CommandContext& context) {
   CommandOptions command{.name = "demo",
-                         .description = "Runs the whole chain on the bundled model, printing each command: collect, analyze, "
-                                        "classify, plan, replay, report."};
+                         .description =
+                             "Runs the whole chain on the bundled model, printing each command: collect, analyze, "
+                             "classify, plan, replay, report."};
   command.visible.add_options()("output,o", options::value<std::string>()->default_value("kvscope-demo"),
                                 "folder for all files; existing ones are replaced")(
       "samples", options::value<int>()->default_value(50), "samples to capture, and to replay per plan; at least 2");

@@ -1,6 +1,5 @@
-#include "reports/command_line/command.h"
-
 #include "collectors/base/error.h"
+#include "reports/command_line/command.h"
 
 #include <fmt/format.h>
 

@@ -13,9 +13,9 @@ namespace kvscope {
 
 /// What a run of a model was asked for on the command line; the same for every command that generates.
 struct GenerationSettings {
-  std::filesystem::path checkpoint;  ///< transformer; empty: the bundled model
-  std::filesystem::path tokenizer;   ///< VQ decoder; empty exactly where `checkpoint` is
-  std::vector<std::int64_t> labels;  ///< as listed; empty: every class in turn
+  std::filesystem::path checkpoint;     ///< transformer; empty: the bundled model
+  std::filesystem::path tokenizer;      ///< VQ decoder; empty exactly where `checkpoint` is
+  std::vector<std::int64_t> labels;     ///< as listed; empty: every class in turn
   std::optional<std::int64_t> samples;  ///< >= 1 where it was given
   std::uint64_t seed = 0;
   double guidance = 4.0;    ///< classifier-free guidance, >= 0
@@ -23,8 +23,8 @@ struct GenerationSettings {
   double top_p = 0.95;      ///< in [0, 1]; 0 or 1: all tokens
   std::vector<int> scales;  ///< sides of the square scales; empty: what the weights determine
   ElementType compute_type = ElementType::kFloat32;
-  std::int64_t batch = 8;   ///< samples generated together, >= 1
-  int threads = 0;          ///< 0: all cores
+  std::int64_t batch = 8;  ///< samples generated together, >= 1
+  int threads = 0;         ///< 0: all cores
 
   [[nodiscard]] bool uses_bundled_model() const { return checkpoint.empty(); }
 };

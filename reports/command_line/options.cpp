@@ -53,7 +53,9 @@ std::optional<options::variables_map> parse_options(const CommandOptions& comman
   return values;
 }
 
-void missing_option(const char* name) { throw usage_error("'{}' is required", name); }
+void missing_option(const char* name) {
+  throw usage_error("'{}' is required", name);
+}
 
 bool given(const options::variables_map& values, const char* name) {
   return values.count(name) != 0 && !values[name].defaulted();

@@ -16,9 +16,9 @@ namespace options = boost::program_options;
 
 /// What a command understands, for its parser and for its --help.
 struct CommandOptions {
-  std::string_view name;         ///< "collect"
-  std::string_view positional;   ///< as shown in the usage line: "CAPTURE", "[PLAN]"; may be empty
-  std::string description;       ///< a paragraph: what it does, what it writes
+  std::string_view name;        ///< "collect"
+  std::string_view positional;  ///< as shown in the usage line: "CAPTURE", "[PLAN]"; may be empty
+  std::string description;      ///< a paragraph: what it does, what it writes
   options::options_description visible{"Options"};
   /// Positional words by name and number; declare each with `hidden` as well.
   options::positional_options_description positions{};

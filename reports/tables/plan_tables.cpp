@@ -56,11 +56,16 @@ std::string queries_text(int observation_queries) {
 std::string score_text(const ScoreSlot& score) {
   const std::string norm = score.times_value_norm ? " x value norm" : "";
   switch (score.kind) {
-    case TokenScore::kObservedAttention: return "attention of " + queries_text(score.observation_queries) + norm;
-    case TokenScore::kAccumulatedAttention: return "accumulated attention" + norm;
-    case TokenScore::kCalibratedPrior: return "calibrated prior" + norm;
-    case TokenScore::kAge: return "newest" + norm;
-    case TokenScore::kRandom: return fmt::format("random, seed {}", score.seed) + norm;
+    case TokenScore::kObservedAttention:
+      return "attention of " + queries_text(score.observation_queries) + norm;
+    case TokenScore::kAccumulatedAttention:
+      return "accumulated attention" + norm;
+    case TokenScore::kCalibratedPrior:
+      return "calibrated prior" + norm;
+    case TokenScore::kAge:
+      return "newest" + norm;
+    case TokenScore::kRandom:
+      return fmt::format("random, seed {}", score.seed) + norm;
   }
   return {};
 }

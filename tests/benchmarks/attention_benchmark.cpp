@@ -1,9 +1,8 @@
-#include "tests/benchmarks/attention_peers.h"
-#include "tests/benchmarks/benchmarks.h"
-
 #include "collectors/base/error.h"
 #include "collectors/compute/attention_reference.h"
 #include "kernels/attention/ragged_attention.h"
+#include "tests/benchmarks/attention_peers.h"
+#include "tests/benchmarks/benchmarks.h"
 
 #include <fmt/format.h>
 
@@ -39,15 +38,16 @@ AttentionCase make_case(std::int64_t head_dim, std::int64_t n_query, std::int64_
 /// values of a few units, with room for peers' own orders of summation.
 void check_output(const AttentionCase& problem, const std::string& who) {
   for (const std::int64_t i : {std::int64_t{0}, problem.n_query / 2, problem.n_query - 1}) {
-    const auto query = std::span(problem.queries).subspan(static_cast<std::size_t>(i * problem.head_dim),
-                                                          static_cast<std::size_t>(problem.head_dim));
+    const auto query =
+        std::span(problem.queries)
+            .subspan(static_cast<std::size_t>(i * problem.head_dim), static_cast<std::size_t>(problem.head_dim));
     const auto expected =
         attention_reference(query, problem.keys, problem.values, problem.head_dim, double{problem.scale}).output;
     for (std::size_t d = 0; d < expected.size(); ++d) {
       const double found = problem.output[static_cast<std::size_t>(i * problem.head_dim) + d];
       if (!(std::abs(found - expected[d]) < 2e-5)) {
-        throw Error(ErrorCode::kCheckFailed, fmt::format("{}: query {}, channel {} is {}, expected {}", who, i, d, found,
-                                                         expected[d]));
+        throw Error(ErrorCode::kCheckFailed,
+                    fmt::format("{}: query {}, channel {} is {}, expected {}", who, i, d, found, expected[d]));
       }
     }
   }

@@ -29,8 +29,8 @@ void print_ceilings(const BenchmarkReport& report) {
             << fmt::format("ceilings: {:.1f} GFLOP/s multiply-add, {:.2f} Gexp/s, {:.1f} GB/s copy (read + write)\n\n",
                            report.ceilings.multiply_add * 1e-9, report.ceilings.exponential * 1e-9,
                            report.ceilings.copy * 1e-9)
-            << fmt::format("{:<10} {:<30} {:<26} {:>11} {:>14} {:>8}  {}\n", "benchmark", "case", "contestant", "median",
-                           "rate", "ceiling", "time / kvscope's, 95 %");
+            << fmt::format("{:<10} {:<30} {:<26} {:>11} {:>14} {:>8}  {}\n", "benchmark", "case", "contestant",
+                           "median", "rate", "ceiling", "time / kvscope's, 95 %");
 }
 
 void print_row(const BenchmarkRow& row) {
@@ -45,9 +45,13 @@ void print_row(const BenchmarkRow& row) {
 Json to_json(const BenchmarkReport& report) {
   Json rows = Json::array();
   for (const BenchmarkRow& row : report.rows) {
-    Json entry = {{"benchmark", row.benchmark}, {"case", row.where},
-                  {"contestant", row.result.name}, {"seconds", to_json(row.result.seconds)},
-                  {"ratio", to_json(row.result.ratio)}, {"rate", row.rate}, {"unit", row.unit}};
+    Json entry = {{"benchmark", row.benchmark},
+                  {"case", row.where},
+                  {"contestant", row.result.name},
+                  {"seconds", to_json(row.result.seconds)},
+                  {"ratio", to_json(row.result.ratio)},
+                  {"rate", row.rate},
+                  {"unit", row.unit}};
     if (row.of_ceiling) entry["of_ceiling"] = *row.of_ceiling;
     rows.push_back(std::move(entry));
   }

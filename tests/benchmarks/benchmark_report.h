@@ -1,7 +1,7 @@
 #pragma once
 
-#include "tests/benchmarks/ceilings.h"
 #include "collectors/base/json_file.h"
+#include "tests/benchmarks/ceilings.h"
 #include "tests/benchmarks/race.h"
 
 #include <optional>
@@ -15,9 +15,9 @@ struct BenchmarkRow {
   std::string benchmark;  ///< "attention"
   std::string where;      ///< "head_dim 64, 256 x 680"
   RaceResult result;
-  double rate = 0.0;                ///< work per second
-  std::string unit;                 ///< of the rate: "FLOP/s", "scores/s"
-  std::optional<double> of_ceiling; ///< rate over the machine's ceiling, where there is one
+  double rate = 0.0;                 ///< work per second
+  std::string unit;                  ///< of the rate: "FLOP/s", "scores/s"
+  std::optional<double> of_ceiling;  ///< rate over the machine's ceiling, where there is one
 };
 
 /// Everything that belongs to one run of the program.

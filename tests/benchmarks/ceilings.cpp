@@ -4,12 +4,12 @@
 #define HWY_TARGET_INCLUDE "tests/benchmarks/ceilings.cpp"
 #include <hwy/foreach_target.h>
 // foreach_target.h comes first.
-#include <hwy/highway.h>
-
-#include "tests/benchmarks/ceilings.h"
 #include "collectors/base/parallel.h"
 #include "collectors/compute/aligned_buffer.h"
 #include "collectors/compute/strip_kernels.h"
+#include "tests/benchmarks/ceilings.h"
+
+#include <hwy/highway.h>
 
 #include <algorithm>
 #include <cstring>
@@ -54,7 +54,9 @@ HWY_EXPORT(multiply_adds);
 namespace {
 
 /// Keeps the compiler from leaving out what computed `value`.
-void use(float value) { asm volatile("" : : "x"(value) : "memory"); }
+void use(float value) {
+  asm volatile("" : : "x"(value) : "memory");
+}
 
 double multiply_add_ceiling(const RaceOptions& options) {
   double flops = 0.0;

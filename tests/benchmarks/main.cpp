@@ -1,9 +1,8 @@
 // kvscope_bench_cpu: what the CPU kernels reach of this machine's ceilings, and how they stand against peers.
-#include "tests/benchmarks/benchmarks.h"
-
 #include "collectors/base/error.h"
 #include "collectors/base/parallel.h"
 #include "collectors/compute/simd_level.h"
+#include "tests/benchmarks/benchmarks.h"
 
 #include <boost/program_options.hpp>
 
@@ -28,10 +27,12 @@ std::optional<Request> parse(int argc, char** argv) {
   options::options_description description(
       "kvscope_bench_cpu [options]\nMeasures the CPU kernels against peers in interleaved turns and against this\n"
       "machine's ceilings. KVSCOPE_SIMD=avx2 (avx512, sse4, scalar) forces an instruction set.\n\nOptions");
-  description.add_options()("help,h", "this text")(
-      "only", options::value(&request.only), "attention, ragged or topk (default: all)")(
-      "threads", options::value(&request.race.threads)->default_value(1), "threads; 1 measures CPU time, more wall time")(
-      "rounds", options::value(&request.race.rounds)->default_value(request.race.rounds), "turns per contestant, halved")(
+  description.add_options()("help,h", "this text")("only", options::value(&request.only),
+                                                   "attention, ragged or topk (default: all)")(
+      "threads", options::value(&request.race.threads)->default_value(1),
+      "threads; 1 measures CPU time, more wall time")(
+      "rounds", options::value(&request.race.rounds)->default_value(request.race.rounds),
+      "turns per contestant, halved")(
       "seconds", options::value(&request.race.sample_seconds)->default_value(request.race.sample_seconds, "0.02"),
       "length of a turn in seconds")("quick", "one round of single runs: checks results, measures nothing useful")(
       "json", options::value(&request.json), "also write the results to this file");
@@ -51,7 +52,8 @@ std::optional<Request> parse(int argc, char** argv) {
     request.race.rounds = 1;
     request.race.sample_seconds = 0.0;
   }
-  const bool known = request.only.empty() || request.only == "attention" || request.only == "ragged" || request.only == "topk";
+  const bool known =
+      request.only.empty() || request.only == "attention" || request.only == "ragged" || request.only == "topk";
   if (!known) throw usage_error("--only is '{}', expected attention, ragged or topk", request.only);
   if (request.race.rounds < 1 || request.race.threads < 1) throw usage_error("--rounds and --threads are at least 1");
   return request;

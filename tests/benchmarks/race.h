@@ -10,9 +10,9 @@ namespace kvscope::benchmark {
 
 /// How long and how often things are measured.
 struct RaceOptions {
-  int rounds = 15;              ///< each runs every contestant forwards and then backwards (A B C C B A)
-  double sample_seconds = 0.02; ///< a contestant's turn repeats its work until it takes about this long
-  int threads = 1;              ///< 1: CPU time of this thread is measured, else wall time
+  int rounds = 15;               ///< each runs every contestant forwards and then backwards (A B C C B A)
+  double sample_seconds = 0.02;  ///< a contestant's turn repeats its work until it takes about this long
+  int threads = 1;               ///< 1: CPU time of this thread is measured, else wall time
 };
 
 struct Contestant {

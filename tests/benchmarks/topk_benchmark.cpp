@@ -1,7 +1,6 @@
-#include "tests/benchmarks/benchmarks.h"
-
 #include "collectors/base/error.h"
 #include "kernels/attention/select_topk.h"
+#include "tests/benchmarks/benchmarks.h"
 
 #include <fmt/format.h>
 
@@ -41,7 +40,8 @@ std::vector<float> attention_like_scores(std::int64_t n, std::uint32_t seed) {
 }  // namespace
 
 void benchmark_topk(const RaceOptions& options, const RowSink& sink) {
-  constexpr std::array<std::array<std::int64_t, 2>, 4> kSizes = {{{680, 204}, {6425, 3156}, {7252, 1052}, {10521, 3156}}};
+  constexpr std::array<std::array<std::int64_t, 2>, 4> kSizes = {
+      {{680, 204}, {6425, 3156}, {7252, 1052}, {10521, 3156}}};
   // Branch predictors learn one input by heart; in turn, a hundred of them are new every time.
   constexpr std::size_t kInputs = 100;
   RaceOptions single = options;
@@ -51,22 +51,22 @@ void benchmark_topk(const RaceOptions& options, const RowSink& sink) {
     for (std::size_t i = 0; i < kInputs; ++i) inputs.push_back(attention_like_scores(n, static_cast<std::uint32_t>(i)));
     for (const auto& scores : inputs) {
       if (select_topk(scores, k) != nth_element_and_sort(scores, k)) {
-        throw Error(ErrorCode::kCheckFailed, fmt::format("select_topk: {} of {} differ from nth_element and sort", k, n));
+        throw Error(ErrorCode::kCheckFailed,
+                    fmt::format("select_topk: {} of {} differ from nth_element and sort", k, n));
       }
     }
     std::size_t next = 0;
     std::int64_t seen = 0;
-    const auto each = [&](auto select) {
-      return [&, select] { seen += select(inputs[next++ % kInputs]).back(); };
-    };
+    const auto each = [&](auto select) { return [&, select] { seen += select(inputs[next++ % kInputs]).back(); }; };
     const auto size = k;
-    const auto results = race({{"kvscope", each([size](const auto& scores) { return select_topk(scores, size); })},
-                               {"nth_element and sort",
-                                each([size](const auto& scores) { return nth_element_and_sort(scores, size); })}},
-                              single);
+    const auto results = race(
+        {{"kvscope", each([size](const auto& scores) { return select_topk(scores, size); })},
+         {"nth_element and sort", each([size](const auto& scores) { return nth_element_and_sort(scores, size); })}},
+        single);
     require(seen > 0, "benchmark_topk: nothing was selected");
     for (const RaceResult& result : results) {
-      sink({"topk", fmt::format("{} of {}", k, n), result, static_cast<double>(n) / result.seconds.mean, "score/s", {}});
+      sink(
+          {"topk", fmt::format("{} of {}", k, n), result, static_cast<double>(n) / result.seconds.mean, "score/s", {}});
     }
   }
 }

@@ -50,7 +50,9 @@ KeyValueSegment HeadData::segment(std::int64_t first, std::int64_t count) const 
           .n_token = count};
 }
 
-SimdLevelGuard::~SimdLevelGuard() { force_simd_level(""); }
+SimdLevelGuard::~SimdLevelGuard() {
+  force_simd_level("");
+}
 
 double largest_difference(const std::vector<float>& found, const std::vector<double>& expected) {
   require(found.size() == expected.size(), "largest_difference: the sizes differ");

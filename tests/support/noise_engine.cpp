@@ -24,8 +24,9 @@ class NoiseSession : public GenerationSession {
     at::Tensor output;
     for (int layer = 0; layer < model.layers; ++layer) {
       const std::vector<float> scale = {0.5F};
-      output = cache.attend({.layer = layer, .softmax_scale = scale}, {.index = step_, .table = &engine_.steps()},
-                            noise(model.heads, layer, 1), noise(model.kv_heads, layer, 2), noise(model.kv_heads, layer, 3));
+      output =
+          cache.attend({.layer = layer, .softmax_scale = scale}, {.index = step_, .table = &engine_.steps()},
+                       noise(model.heads, layer, 1), noise(model.kv_heads, layer, 2), noise(model.kv_heads, layer, 3));
     }
     StepOutcome outcome;
     outcome.step = step_++;
@@ -59,10 +60,12 @@ class NoiseSession : public GenerationSession {
     for (std::int64_t row = 0; row < branches * batch(); ++row) {
       const auto sample = static_cast<std::size_t>(row % batch());
       for (std::int64_t i = 0; i < heads * tokens * head_dim; ++i) {
-        *value++ = static_cast<float>(4 * synthetic_noise({request_.seed, kind, static_cast<std::uint64_t>(request_.sample_ids[sample]),
-                                                           static_cast<std::uint64_t>(request_.labels[sample]),
-                                                           static_cast<std::uint64_t>(row / batch()), static_cast<std::uint64_t>(layer),
-                                                           static_cast<std::uint64_t>(step_), static_cast<std::uint64_t>(i)}) - 2);
+        *value++ = static_cast<float>(
+            4 * synthetic_noise({request_.seed, kind, static_cast<std::uint64_t>(request_.sample_ids[sample]),
+                                 static_cast<std::uint64_t>(request_.labels[sample]),
+                                 static_cast<std::uint64_t>(row / batch()), static_cast<std::uint64_t>(layer),
+                                 static_cast<std::uint64_t>(step_), static_cast<std::uint64_t>(i)}) -
+            2);
       }
     }
     return result;
@@ -82,7 +85,13 @@ std::unique_ptr<GenerationSession> NoiseEngine::start(const GenerationRequest& r
 }
 
 NoiseEngine small_noise_engine() {
-  return {{.family = "noise", .fingerprint = "none", .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 16, .softmax_scale = {0.5},
+  return {{.family = "noise",
+           .fingerprint = "none",
+           .layers = 2,
+           .heads = 4,
+           .kv_heads = 2,
+           .head_dim = 16,
+           .softmax_scale = {0.5},
            .branches = {"conditional", "unconditional"}},
           StepTable({{.h = 1, .w = 1}, {.h = 2, .w = 2}, {.h = 3, .w = 4}})};
 }

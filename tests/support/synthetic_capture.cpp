@@ -20,22 +20,27 @@ std::uint64_t mixed(std::uint64_t x) {  // the finaliser of splitmix64
   return x ^ (x >> 31U);
 }
 
-std::uint64_t key_of(std::int64_t number) { return static_cast<std::uint64_t>(number); }
+std::uint64_t key_of(std::int64_t number) {
+  return static_cast<std::uint64_t>(number);
+}
 
 bool is_contextual(const SyntheticCapture& capture, int layer, int head) {
   return capture.is_contextual ? capture.is_contextual(layer, head) : head % 2 == 0;
 }
 
 /// Weight of one key before noise and normalisation.
-double contextual_weight(const SyntheticCapture& capture, int layer, int head, std::int64_t key, std::int64_t sample, int branch) {
-  const double draw = synthetic_noise({capture.seed, 1, key_of(layer), key_of(head), key_of(sample), key_of(branch), key_of(key)});
+double contextual_weight(const SyntheticCapture& capture, int layer, int head, std::int64_t key, std::int64_t sample,
+                         int branch) {
+  const double draw =
+      synthetic_noise({capture.seed, 1, key_of(layer), key_of(head), key_of(sample), key_of(branch), key_of(key)});
   return std::pow(draw, 6.0);  // few large columns
 }
 
 double structural_weight(const StepTable& steps, int step, int source, std::int64_t query, std::int64_t token) {
   const GridPlace centre = corresponding_place(place_of(steps[step], query), steps[step], steps[source]);
   const GridPlace key = place_of(steps[source], token);
-  const auto distance = static_cast<double>(std::max({std::abs(key.t - centre.t), std::abs(key.y - centre.y), std::abs(key.x - centre.x)}));
+  const auto distance = static_cast<double>(
+      std::max({std::abs(key.t - centre.t), std::abs(key.y - centre.y), std::abs(key.x - centre.x)}));
   const double strength = source == step ? 2.0 : 1.0;
   return strength * std::exp(-2.0 * distance);
 }
@@ -43,7 +48,8 @@ double structural_weight(const StepTable& steps, int step, int source, std::int6
 KeyValueStatistics synthetic_keys_and_values(const SyntheticCapture& capture, int step, const HeadPlace& place) {
   KeyValueStatistics result;
   const auto noise = [&](std::int64_t kind, std::int64_t i) {
-    return synthetic_noise({capture.seed, key_of(kind), key_of(step), key_of(place.sample), key_of(place.layer), key_of(place.head), key_of(i)});
+    return synthetic_noise({capture.seed, key_of(kind), key_of(step), key_of(place.sample), key_of(place.layer),
+                            key_of(place.head), key_of(i)});
   };
   for (std::int64_t key = 0; key < capture.steps.n_key(step); ++key) result.value_norm.push_back(0.5 + noise(2, key));
   for (const double centre : {-1.0, 1.0, 0.0}) {
@@ -56,12 +62,13 @@ KeyValueStatistics synthetic_keys_and_values(const SyntheticCapture& capture, in
 }
 
 HeadStatistics synthetic_statistics(const SyntheticCapture& capture, int step, const HeadPlace& place) {
-  const auto map = synthetic_map(capture, static_cast<int>(place.layer), static_cast<int>(place.head), step, place.sample,
-                                 static_cast<int>(place.branch));
+  const auto map = synthetic_map(capture, static_cast<int>(place.layer), static_cast<int>(place.head), step,
+                                 place.sample, static_cast<int>(place.branch));
   HeadStatistics result = statistics_of_map(map.values(), capture.steps, step);
   result.fidelity = 1e-7;
   for (int channel = 0; channel < capture.model.head_dim; ++channel) {
-    result.output_mean.push_back(synthetic_noise({capture.seed, 5, key_of(step), key_of(place.layer), key_of(place.head), key_of(channel)}));
+    result.output_mean.push_back(
+        synthetic_noise({capture.seed, 5, key_of(step), key_of(place.layer), key_of(place.head), key_of(channel)}));
   }
   return result;
 }
@@ -71,7 +78,8 @@ void for_each_place(const SyntheticCapture& capture, int heads, Action&& action)
   for (std::int64_t sample = 0; sample < capture.samples; ++sample) {
     for (std::size_t branch = 0; branch < capture.model.branches.size(); ++branch) {
       for (int layer = 0; layer < capture.model.layers; ++layer) {
-        for (int head = 0; head < heads; ++head) action(HeadPlace{sample, static_cast<std::int64_t>(branch), layer, head});
+        for (int head = 0; head < heads; ++head)
+          action(HeadPlace{sample, static_cast<std::int64_t>(branch), layer, head});
       }
     }
   }
@@ -82,7 +90,8 @@ void write_statistics(Hdf5File& file, const SyntheticCapture& capture, int step)
   quantities.pop_back();  // the optional per-sample column mean
   quantities.insert(quantities.end(), mean_quantities().begin(), mean_quantities().end());
   StepStatistics statistics(capture.model, capture.steps, step, capture.samples, quantities);
-  for_each_place(capture, capture.model.heads, [&](const HeadPlace& p) { statistics.add(p, synthetic_statistics(capture, step, p)); });
+  for_each_place(capture, capture.model.heads,
+                 [&](const HeadPlace& p) { statistics.add(p, synthetic_statistics(capture, step, p)); });
   for_each_place(capture, capture.model.kv_heads,
                  [&](const HeadPlace& p) { statistics.add(p, synthetic_keys_and_values(capture, step, p)); });
   for (const auto& quantity : quantities) {
@@ -133,22 +142,31 @@ void write_header(Hdf5File& file, const SyntheticCapture& capture) {
   Array<std::int32_t> table(Shape{steps.size(), static_cast<std::int64_t>(std::size(kStepColumns))});
   for (int k = 0; k < steps.size(); ++k) {
     const StepShape& s = steps[k];
-    std::ranges::copy(std::vector<std::int32_t>{static_cast<std::int32_t>(s.kind), s.t, s.h, s.w, s.stays ? 1 : 0}, table.slice(k).begin());
+    std::ranges::copy(std::vector<std::int32_t>{static_cast<std::int32_t>(s.kind), s.t, s.h, s.w, s.stays ? 1 : 0},
+                      table.slice(k).begin());
   }
   file.write("/steps", table);
   if (steps.sees_everything()) return;
-  file.write("/visible", Array<std::uint8_t>(Shape{steps.size(), steps.size()},
-                                             std::vector<std::uint8_t>(steps.visible().begin(), steps.visible().end())));
+  file.write("/visible",
+             Array<std::uint8_t>(Shape{steps.size(), steps.size()},
+                                 std::vector<std::uint8_t>(steps.visible().begin(), steps.visible().end())));
 }
 
 }  // namespace
 
 ModelInfo synthetic_model() {
-  return {.family = "synthetic", .fingerprint = "0123456789abcdef", .layers = 2, .heads = 4, .kv_heads = 4, .head_dim = 8,
+  return {.family = "synthetic",
+          .fingerprint = "0123456789abcdef",
+          .layers = 2,
+          .heads = 4,
+          .kv_heads = 4,
+          .head_dim = 8,
           .branches = {"conditional", "unconditional"}};
 }
 
-StepTable synthetic_steps() { return StepTable::square(std::vector<int>{1, 2, 3, 4}); }
+StepTable synthetic_steps() {
+  return StepTable::square(std::vector<int>{1, 2, 3, 4});
+}
 
 double synthetic_noise(std::initializer_list<std::uint64_t> keys) {
   std::uint64_t state = 0;
@@ -156,7 +174,8 @@ double synthetic_noise(std::initializer_list<std::uint64_t> keys) {
   return static_cast<double>(state >> 11U) * 0x1.0p-53;
 }
 
-Array<float> synthetic_map(const SyntheticCapture& capture, int layer, int head, int step, std::int64_t sample, int branch) {
+Array<float> synthetic_map(const SyntheticCapture& capture, int layer, int head, int step, std::int64_t sample,
+                           int branch) {
   const std::int64_t n_query = capture.steps.n_query(step);
   const std::int64_t n_key = capture.steps.n_key(step);
   Array<float> map(Shape{n_query, n_key});
@@ -166,13 +185,15 @@ Array<float> synthetic_map(const SyntheticCapture& capture, int layer, int head,
     for (const int source : capture.steps.sources(step)) {
       for (std::int64_t token = 0; token < capture.steps.n_query(source); ++token) {
         const auto key = static_cast<std::int64_t>(weights.size());
-        weights.push_back(is_contextual(capture, layer, head) ? contextual_weight(capture, layer, head, key, sample, branch)
-                                                             : structural_weight(capture.steps, step, source, query, token));
+        weights.push_back(is_contextual(capture, layer, head)
+                              ? contextual_weight(capture, layer, head, key, sample, branch)
+                              : structural_weight(capture.steps, step, source, query, token));
         sum += weights.back();
       }
     }
     const auto draw = [&](std::int64_t key) {
-      return synthetic_noise({capture.seed, 0, key_of(layer), key_of(head), key_of(step), key_of(sample), key_of(branch), key_of(query), key_of(key)});
+      return synthetic_noise({capture.seed, 0, key_of(layer), key_of(head), key_of(step), key_of(sample),
+                              key_of(branch), key_of(query), key_of(key)});
     };
     double noise_sum = 0;
     for (std::int64_t key = 0; key < n_key; ++key) noise_sum += draw(key);

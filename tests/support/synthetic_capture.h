@@ -25,16 +25,17 @@ struct SyntheticCapture {
   /// Head type by (layer, head): true gives vertical stripes whose columns change from sample to sample,
   /// false a diagonal band on every source step. Empty: even heads are contextual.
   std::function<bool(int, int)> is_contextual;
-  double noise = 0.1;       ///< share of the attention that is spread at random, in [0, 1]
-  bool statistics = true;   ///< /statistics and /means
-  bool maps = false;        ///< raw maps of every layer, head and step
-  bool images = false;      ///< /samples/image, 8 x 8
+  double noise = 0.1;      ///< share of the attention that is spread at random, in [0, 1]
+  bool statistics = true;  ///< /statistics and /means
+  bool maps = false;       ///< raw maps of every layer, head and step
+  bool images = false;     ///< /samples/image, 8 x 8
   bool complete = true;
   std::uint64_t seed = 1;
 };
 
 /// The softmax map [N_k, T_k] that the capture is made from; rows sum to 1.
-[[nodiscard]] Array<float> synthetic_map(const SyntheticCapture& capture, int layer, int head, int step, std::int64_t sample, int branch);
+[[nodiscard]] Array<float> synthetic_map(const SyntheticCapture& capture, int layer, int head, int step,
+                                         std::int64_t sample, int branch);
 
 void write_synthetic_capture(const std::filesystem::path& path, const SyntheticCapture& capture);
 

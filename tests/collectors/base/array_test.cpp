@@ -25,6 +25,11 @@ TEST_SUITE("collectors.base.array") {
   }
 
   TEST_CASE("a shape that does not fit the data is refused") {
-    testing::check_error(ErrorCode::kUsage, [] { Array<int>({2, 2}, std::vector<int>{1, 2, 3}); }, "shape");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          Array<int>({2, 2}, std::vector<int>{1, 2, 3});
+        },
+        "shape");
   }
 }

@@ -23,6 +23,10 @@ TEST_SUITE("collectors.base.parallel") {
 
   TEST_CASE("an exception in a task reaches the caller") {
     set_thread_count(2);
-    CHECK_THROWS_AS(parallel_for(10, [](std::int64_t i) { if (i == 3) throw bad_input("third"); }), Error);
+    CHECK_THROWS_AS(parallel_for(10,
+                                 [](std::int64_t i) {
+                                   if (i == 3) throw bad_input("third");
+                                 }),
+                    Error);
   }
 }

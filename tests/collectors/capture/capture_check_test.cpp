@@ -17,7 +17,8 @@ namespace {
 
 /// What is found in a valid capture of which one dataset was changed.
 template <typename Change>
-std::vector<CaptureFinding> findings_after(const std::string& dataset, Change&& change, const testing::SyntheticCapture& source = {}) {
+std::vector<CaptureFinding> findings_after(const std::string& dataset, Change&& change,
+                                           const testing::SyntheticCapture& source = {}) {
   const testing::TemporaryFolder folder;
   testing::write_synthetic_capture(folder / "c.h5", source);
   {
@@ -32,7 +33,8 @@ std::vector<CaptureFinding> findings_after(const std::string& dataset, Change&& 
 
 /// Exactly one error, at `dataset`, that says `word`.
 template <typename Change>
-void check_found(const std::string& dataset, Change&& change, const std::string& word, const testing::SyntheticCapture& source = {}) {
+void check_found(const std::string& dataset, Change&& change, const std::string& word,
+                 const testing::SyntheticCapture& source = {}) {
   const auto findings = findings_after(dataset, change, source);
   CAPTURE(dataset);
   REQUIRE(findings.size() >= 1);
@@ -58,7 +60,9 @@ TEST_SUITE("collectors.capture.capture_check") {
   }
 
   TEST_CASE("values out of range are found where they are") {
-    const auto set = [](float value) { return [value](Array<float>& values) { values.data()[values.size() - 1] = value; }; };
+    const auto set = [](float value) {
+      return [value](Array<float>& values) { values.data()[values.size() - 1] = value; };
+    };
     check_found("/statistics/step_03/entropy", set(3.5F), "3.5 at [2, 1, 1, 3] is outside 0 to 3.4");
     check_found("/statistics/step_03/square_sum", set(-0.5F), "-0.5");
     check_found("/statistics/step_03/fidelity", set(std::numeric_limits<float>::quiet_NaN()), "no number");
@@ -75,16 +79,25 @@ TEST_SUITE("collectors.capture.capture_check") {
     check_found("/means/step_02/column_mean", halve, "expected 1");
     check_found("/statistics/step_02/source_square_sum", halve, "sums to");
     check_found("/means/step_02/displacement", halve, "the source's mass");
-    check_found("/statistics/step_02/column_variance", [](Array<float>& values) { values(0, 0, 0, 0) = 0.99F; }, "above the square sum");
-    check_found("/statistics/step_02/band_mass", [](Array<float>& values) { values(0, 0, 0, 0, 2, 0) = 0.9F; }, "next radius");
-    check_found("/statistics/step_02/band_mass", [](Array<float>& values) { values(0, 0, 0, 0, 0, 3) = 0.9F; }, "mass of its source");
+    check_found(
+        "/statistics/step_02/column_variance", [](Array<float>& values) { values(0, 0, 0, 0) = 0.99F; },
+        "above the square sum");
+    check_found(
+        "/statistics/step_02/band_mass", [](Array<float>& values) { values(0, 0, 0, 0, 2, 0) = 0.9F; }, "next radius");
+    check_found(
+        "/statistics/step_02/band_mass", [](Array<float>& values) { values(0, 0, 0, 0, 0, 3) = 0.9F; },
+        "mass of its source");
   }
 
   TEST_CASE("raw maps must be probabilities") {
     const testing::SyntheticCapture maps{.maps = true};
-    check_found("/maps/layer_01/head_02/step_03", [](Array<float>& values) { values(2, 1, 15, 0) += 0.5F; }, "row 15 of sample 2, branch 1 sums to 1.5", maps);
-    check_found("/maps/layer_01/head_02/step_03", [](Array<float>& values) { values(0, 0, 0, 0) = -0.1F; }, "negative", maps);
-    check_found("/maps/layer_01/head_02/step_03", [](Array<float>& values) { values(0, 0, 0, 0) = NAN; }, "row 0", maps);
+    check_found(
+        "/maps/layer_01/head_02/step_03", [](Array<float>& values) { values(2, 1, 15, 0) += 0.5F; },
+        "row 15 of sample 2, branch 1 sums to 1.5", maps);
+    check_found(
+        "/maps/layer_01/head_02/step_03", [](Array<float>& values) { values(0, 0, 0, 0) = -0.1F; }, "negative", maps);
+    check_found(
+        "/maps/layer_01/head_02/step_03", [](Array<float>& values) { values(0, 0, 0, 0) = NAN; }, "row 0", maps);
   }
 
   TEST_CASE("what a reader would refuse is one error") {
@@ -114,7 +127,9 @@ TEST_SUITE("collectors.capture.capture_check") {
   TEST_CASE("a file that is no HDF5 file is an error of its own") {
     const testing::TemporaryFolder folder;
     std::ofstream(folder / "text.h5") << "no capture";
-    testing::check_error(ErrorCode::kBadInput, [&] { (void)check_capture(folder / "text.h5"); }, "text.h5");
-    testing::check_error(ErrorCode::kBadInput, [&] { (void)check_capture(folder / "none.h5"); }, "none.h5");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { (void)check_capture(folder / "text.h5"); }, "text.h5");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { (void)check_capture(folder / "none.h5"); }, "none.h5");
   }
 }

@@ -73,8 +73,11 @@ TEST_SUITE("collectors.capture.capture") {
     const auto expected = testing::synthetic_map(made, 1, 3, 2, 2, 1);
     CHECK(map.shape() == expected.shape());
     CHECK(std::equal(map.values().begin(), map.values().end(), expected.values().begin()));
-    check_error(ErrorCode::kBadInput, [&] { (void)capture.read_map(2, 0, 0, 0, 0); }, "/maps/layer_02/head_00/step_00", "missing");
-    check_error(ErrorCode::kUsage, [&] { (void)capture.read_map(0, 0, 0, 3, 0); }, "sample");
+    check_error(
+        ErrorCode::kBadInput, [&] { (void)capture.read_map(2, 0, 0, 0, 0); }, "/maps/layer_02/head_00/step_00",
+        "missing");
+    check_error(
+        ErrorCode::kUsage, [&] { (void)capture.read_map(0, 0, 0, 3, 0); }, "sample");
   }
 
   TEST_CASE("statistics computed from maps equal the stored ones") {
@@ -101,7 +104,9 @@ TEST_SUITE("collectors.capture.capture") {
     }
     CHECK(compared == 4 * 11);
     CHECK(computed.read(statistic::kSampleColumnMean, 2).shape() == Shape{3, 2, 2, 4, 14});
-    check_error(ErrorCode::kBadInput, [&] { (void)computed.read(statistic::kFidelity, 0); }, "/statistics/step_00/fidelity", "missing");
+    check_error(
+        ErrorCode::kBadInput, [&] { (void)computed.read(statistic::kFidelity, 0); }, "/statistics/step_00/fidelity",
+        "missing");
   }
 
   TEST_CASE("column means are means over samples of the maps") {
@@ -131,11 +136,13 @@ TEST_SUITE("collectors.capture.capture") {
     refuse([](Hdf5File& file) { file.set_attribute("/", "model", R"({"family": "x"})"); }, {"fingerprint"});
     refuse([](Hdf5File& file) { file.remove("/steps"); }, {"/steps", "missing"});
     refuse([](Hdf5File& file) { file.set_attribute("/", "samples", std::int64_t{-1}); }, {"samples", "-1"});
-    check_error(ErrorCode::kBadInput, [] { (void)Capture::open("/nonexistent/capture.h5"); }, "/nonexistent/capture.h5");
+    check_error(
+        ErrorCode::kBadInput, [] { (void)Capture::open("/nonexistent/capture.h5"); }, "/nonexistent/capture.h5");
   }
 
   TEST_CASE("a capture that contradicts itself is refused by name") {
-    refuse([](Hdf5File& file) { file.set_attribute("/", "samples", std::int64_t{4}); }, {"/statistics/step_00", "[3, 2, 2, 4]", "[4, 2, 2, 4]"});
+    refuse([](Hdf5File& file) { file.set_attribute("/", "samples", std::int64_t{4}); },
+           {"/statistics/step_00", "[3, 2, 2, 4]", "[4, 2, 2, 4]"});
     refuse(
         [](Hdf5File& file) {
           file.remove("/means/step_02/column_mean");
@@ -150,7 +157,11 @@ TEST_SUITE("collectors.capture.capture") {
           file.write("/steps", steps);
         },
         {"unknown kind 9"});
-    refuse([](Hdf5File& file) { file.write("/maps/layer_07/head_00/step_00", Array<float>(Shape{3, 2, 1, 1})); }, {"layer_07", "2 layers"});
+    refuse(
+        [](Hdf5File& file) {
+          file.write("/maps/layer_07/head_00/step_00", Array<float>(Shape{3, 2, 1, 1}));
+        },
+        {"layer_07", "2 layers"});
     refuse(
         [](Hdf5File& file) {
           file.remove("/maps/layer_01/head_01/step_01");
@@ -176,7 +187,8 @@ TEST_SUITE("collectors.capture.capture") {
   TEST_CASE("a schedule with text and chosen visibility survives the file") {
     const testing::TemporaryFolder folder;
     testing::SyntheticCapture made;
-    made.steps = StepTable({{.kind = StepKind::kText, .w = 3}, {.h = 1, .w = 2, .stays = false}, {.h = 2, .w = 3}}, {1, 0, 0, 1, 1, 0, 0, 0, 1});
+    made.steps = StepTable({{.kind = StepKind::kText, .w = 3}, {.h = 1, .w = 2, .stays = false}, {.h = 2, .w = 3}},
+                           {1, 0, 0, 1, 1, 0, 0, 0, 1});
     testing::write_synthetic_capture(folder / "c.h5", made);
     const Capture capture = Capture::open(folder / "c.h5");
     CHECK(capture.steps() == made.steps);
@@ -191,7 +203,8 @@ TEST_SUITE("collectors.capture.capture") {
       CAPTURE(part);
       std::filesystem::copy_file(folder / "c.h5", folder / "cut.h5", std::filesystem::copy_options::overwrite_existing);
       std::filesystem::resize_file(folder / "cut.h5", static_cast<std::uintmax_t>(part * static_cast<double>(size)));
-      check_error(ErrorCode::kBadInput, [&] { (void)Capture::open(folder / "cut.h5"); }, "cut.h5");
+      check_error(
+          ErrorCode::kBadInput, [&] { (void)Capture::open(folder / "cut.h5"); }, "cut.h5");
     }
   }
 

@@ -18,7 +18,8 @@ namespace {
 
 /// One head with normally distributed queries, keys and values.
 struct Head {
-  Head(const StepTable& table, int at_step, std::int64_t channels, float sharpness, ElementType type = ElementType::kFloat32)
+  Head(const StepTable& table, int at_step, std::int64_t channels, float sharpness,
+       ElementType type = ElementType::kFloat32)
       : steps(table),
         step(at_step),
         head_dim(channels),
@@ -79,14 +80,18 @@ void compare(const HeadStatistics& found, const HeadStatistics& expected) {
   CHECK(relative_error(found.thumbnail, expected.thumbnail) < kTolerance);
 }
 
-StepTable var_scales() { return StepTable::square(std::vector<int>{1, 2, 3, 4, 5, 6, 8, 10, 13, 16}); }
+StepTable var_scales() {
+  return StepTable::square(std::vector<int>{1, 2, 3, 4, 5, 6, 8, 10, 13, 16});
+}
 
 /// Schedules that are not square, with text, with chosen visibility, with frames, and wider than the histogram's reach.
 std::vector<StepTable> schedules() {
-  return {var_scales(), StepTable({{.kind = StepKind::kText, .w = 7}, {.h = 1, .w = 1}, {.h = 3, .w = 5}, {.h = 6, .w = 11}}),
+  return {var_scales(),
+          StepTable({{.kind = StepKind::kText, .w = 7}, {.h = 1, .w = 1}, {.h = 3, .w = 5}, {.h = 6, .w = 11}}),
           StepTable({{.h = 2, .w = 2}, {.kind = StepKind::kText, .w = 9}}),
           StepTable({{.h = 2, .w = 3}, {.h = 3, .w = 3}, {.h = 5, .w = 4}}, {1, 0, 0, 0, 1, 0, 1, 0, 1}),
-          StepTable({{.t = 1, .h = 2, .w = 2}, {.t = 3, .h = 4, .w = 5}}), StepTable({{.h = 3, .w = 40}, {.h = 40, .w = 3}}),
+          StepTable({{.t = 1, .h = 2, .w = 2}, {.t = 3, .h = 4, .w = 5}}),
+          StepTable({{.h = 3, .w = 40}, {.h = 40, .w = 3}}),
           StepTable({{.kind = StepKind::kOther, .h = 5, .w = 13}, {.h = 1, .w = 64}})};
 }
 
@@ -131,10 +136,13 @@ TEST_SUITE("collectors.capture.head_statistics") {
     testing::HeadData data(64, 64, ElementType::kFloat32, 1);
     std::vector<float> identity(64 * 64, 0.0F);
     for (std::size_t i = 0; i < 64; ++i) identity[i * 65] = 100.0F;
-    const KeyValueSegment segment{.keys = identity.data(), .values = data.values.data(), .key_stride = 64, .value_stride = 64, .n_token = 64};
+    const KeyValueSegment segment{
+        .keys = identity.data(), .values = data.values.data(), .key_stride = 64, .value_stride = 64, .n_token = 64};
     PackedHead packed;
     packed.pack(std::span(&segment, 1), 64);
-    const HeadAttention attention{.head = &packed, .block = {.queries = identity.data(), .stride = 64, .n_query = 64}, .output = data.values.data()};
+    const HeadAttention attention{.head = &packed,
+                                  .block = {.queries = identity.data(), .stride = 64, .n_query = 64},
+                                  .output = data.values.data()};
     const HeadStatistics s = head_statistics(attention, steps, 0);
     CHECK(s.entropy == 0.0);
     CHECK(s.square_sum == 1.0);
@@ -194,17 +202,21 @@ TEST_SUITE("collectors.capture.head_statistics") {
   TEST_CASE("key and value statistics are norms and ranges of the step's own tokens") {
     const std::vector<float> keys = {9, 9, 1, -2, 3, 4};
     const std::vector<float> values = {3, 4, 0, 1, -1, 0};
-    const KeyValueSegment segment{.keys = keys.data(), .values = values.data(), .key_stride = 2, .value_stride = 2, .n_token = 3};
+    const KeyValueSegment segment{
+        .keys = keys.data(), .values = values.data(), .key_stride = 2, .value_stride = 2, .n_token = 3};
     const auto s = key_value_statistics(segment, 2, 2);
     CHECK(s.value_norm == std::vector<double>{5, 1, 1});
     CHECK(s.key_range == std::vector<double>{1, -2, 3, 4, 2, 1});
     CHECK(s.value_range == std::vector<double>{-1, 0, 0, 1, -0.5, 0.5});
-    testing::check_error(ErrorCode::kUsage, [&] { (void)key_value_statistics(segment, 4, 2); }, "tokens");
+    testing::check_error(
+        ErrorCode::kUsage, [&] { (void)key_value_statistics(segment, 4, 2); }, "tokens");
   }
 
   TEST_CASE("keys of another step are refused") {
     const Head head(var_scales(), 5, 32, 1.0F);
-    const HeadAttention attention{.head = &head.packed, .block = {.queries = head.queries.data(), .stride = 32, .n_query = 64}};
-    testing::check_error(ErrorCode::kUsage, [&] { (void)head_statistics(attention, head.steps, 6); }, "keys");
+    const HeadAttention attention{.head = &head.packed,
+                                  .block = {.queries = head.queries.data(), .stride = 32, .n_query = 64}};
+    testing::check_error(
+        ErrorCode::kUsage, [&] { (void)head_statistics(attention, head.steps, 6); }, "keys");
   }
 }

@@ -1,7 +1,6 @@
 #include "collectors/capture/capture_layout.h"
 #include "collectors/capture/corresponding_place.h"
 #include "collectors/capture/head_statistics.h"
-
 #include "support/errors.h"
 #include "support/synthetic_capture.h"
 
@@ -14,11 +13,17 @@ using namespace kvscope;
 
 namespace {
 
-StepTable one_and_four() { return StepTable::square(std::vector<int>{1, 2}); }
+StepTable one_and_four() {
+  return StepTable::square(std::vector<int>{1, 2});
+}
 
-double sum_of(std::span<const double> values) { return std::accumulate(values.begin(), values.end(), 0.0); }
+double sum_of(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
+}
 
-doctest::Approx near(double value) { return doctest::Approx(value).epsilon(1e-6); }
+doctest::Approx near(double value) {
+  return doctest::Approx(value).epsilon(1e-6);
+}
 
 }  // namespace
 
@@ -28,8 +33,8 @@ TEST_SUITE("collectors.capture.map_statistics") {
     const StepShape source{.h = 2, .w = 3};
     CHECK(corresponding_place({0, 3, 5}, own, source).y == 1);
     CHECK(corresponding_place({0, 3, 5}, own, source).x == 2);
-    CHECK(corresponding_index(1, 3, 16) == 8);   // floor(1.5 * 16 / 3)
-    CHECK(corresponding_index(0, 1, 16) == 8);   // the middle of the larger grid
+    CHECK(corresponding_index(1, 3, 16) == 8);  // floor(1.5 * 16 / 3)
+    CHECK(corresponding_index(0, 1, 16) == 8);  // the middle of the larger grid
     CHECK(corresponding_index(15, 16, 13) == 12);
     for (std::int64_t i = 0; i < 13; ++i) CHECK(corresponding_index(i, 13, 13) == i);
   }
@@ -42,9 +47,9 @@ TEST_SUITE("collectors.capture.map_statistics") {
     CHECK(std::abs(s.column_variance) < 1e-12);
     CHECK(s.source_mass[0] == near(0.2));
     CHECK(s.source_mass[1] == near(0.8));
-    CHECK(s.band_mass[0] == near(0.2));      // one token, any radius
-    CHECK(s.band_mass[4] == near(0.2));      // radius 0 on the own grid: one of five keys
-    CHECK(s.band_mass[5] == near(0.8));      // radius 1 covers a 2 x 2 grid
+    CHECK(s.band_mass[0] == near(0.2));  // one token, any radius
+    CHECK(s.band_mass[4] == near(0.2));  // radius 0 on the own grid: one of five keys
+    CHECK(s.band_mass[5] == near(0.8));  // radius 1 covers a 2 x 2 grid
     for (const double cell : s.thumbnail) CHECK(cell == near(0.2));
   }
 
@@ -153,6 +158,7 @@ TEST_SUITE("collectors.capture.map_statistics") {
   }
 
   TEST_CASE("a map of another shape is refused") {
-    testing::check_error(ErrorCode::kUsage, [] { (void)statistics_of_map(std::vector<float>(3), one_and_four(), 1); }, "shape");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)statistics_of_map(std::vector<float>(3), one_and_four(), 1); }, "shape");
   }
 }

@@ -203,7 +203,7 @@ TEST_CASE("bits do not depend on how the keys are split over segments or gathere
   const auto backwards = attended(head, queries);
   std::vector<double> expected(whole.begin(), whole.end());
   CHECK(largest_difference(backwards, expected) < tolerance(48));  // a permutation of the keys changes nothing
-  CHECK(backwards != whole);                                        // ... but the order of the roundings
+  CHECK(backwards != whole);                                       // ... but the order of the roundings
 }
 
 TEST_CASE("adding the same vector to all keys changes nothing but roundings") {
@@ -258,8 +258,14 @@ TEST_CASE("element types that no kernel reads are refused") {
   KeyValueSegment segment;
   segment.key_type = ElementType::kInt64;
   PackedHead head;
-  check_error(ErrorCode::kUsage, [&] { head.pack({&segment, 1}, 16); }, "float32");
-  check_error(ErrorCode::kUsage, [&] { head.pack({}, 0); }, "head_dim");
+  check_error(
+      ErrorCode::kUsage,
+      [&] {
+        head.pack({&segment, 1}, 16);
+      },
+      "float32");
+  check_error(
+      ErrorCode::kUsage, [&] { head.pack({}, 0); }, "head_dim");
 }
 
 TEST_SUITE_END();

@@ -27,7 +27,9 @@ float float16_value(std::uint16_t bits) {
   return sign * std::ldexp(static_cast<float>(mantissa + 1024), exponent - 25);
 }
 
-float bfloat16_value(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+float bfloat16_value(std::uint16_t bits) {
+  return std::bit_cast<float>(std::uint32_t{bits} << 16);
+}
 
 std::vector<std::uint16_t> all_halves() {
   std::vector<std::uint16_t> all(65536);
@@ -100,7 +102,8 @@ TEST_CASE("every count around a vector converts nothing beyond its end") {
 TEST_CASE("other element types are refused") {
   std::int64_t value = 0;
   float target = 0;
-  check_error(ErrorCode::kUsage, [&] { convert_to_float(&value, ElementType::kInt64, 1, &target); }, "float32");
+  check_error(
+      ErrorCode::kUsage, [&] { convert_to_float(&value, ElementType::kInt64, 1, &target); }, "float32");
 }
 
 TEST_SUITE_END();

@@ -22,7 +22,8 @@ TEST_CASE("each available level can be forced and is then in use") {
 }
 
 TEST_CASE("an unknown level is a usage error that lists the available ones") {
-  check_error(ErrorCode::kUsage, [] { force_simd_level("mmx"); }, "mmx", simd_levels().front());
+  check_error(
+      ErrorCode::kUsage, [] { force_simd_level("mmx"); }, "mmx", simd_levels().front());
 }
 
 TEST_SUITE_END();

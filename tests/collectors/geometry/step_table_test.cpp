@@ -46,12 +46,27 @@ TEST_SUITE("collectors.geometry.step_table") {
   }
 
   TEST_CASE("impossible tables are refused") {
-    testing::check_error(ErrorCode::kUsage, [] { StepTable({{.h = 0, .w = 1}}); }, "side");
-    testing::check_error(ErrorCode::kUsage, [] { StepTable({{}, {}}, {1, 1, 0, 1}); }, "later");
-    testing::check_error(ErrorCode::kUsage, [] { StepTable({{}, {}}, {0, 0, 0, 1}); }, "itself");
-    testing::check_error(ErrorCode::kBadInput, [] { (void)step_table_from_json(Json::parse(R"({"table":[[7,1,1,1,1]]})"), "f"); },
-                         "f", "kind 7");
-    testing::check_error(ErrorCode::kBadInput, [] { (void)step_table_from_json(Json::parse(R"({"table":[[0,1,-3,1,1]]})"), "f"); }, "-3");
-    testing::check_error(ErrorCode::kBadInput, [] { (void)step_table_from_json(Json::parse(R"({"table":[]})"), "f"); }, "empty");
+    testing::check_error(
+        ErrorCode::kUsage, [] { StepTable({{.h = 0, .w = 1}}); }, "side");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          StepTable({{}, {}}, {1, 1, 0, 1});
+        },
+        "later");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          StepTable({{}, {}}, {0, 0, 0, 1});
+        },
+        "itself");
+    testing::check_error(
+        ErrorCode::kBadInput, [] { (void)step_table_from_json(Json::parse(R"({"table":[[7,1,1,1,1]]})"), "f"); }, "f",
+        "kind 7");
+    testing::check_error(
+        ErrorCode::kBadInput, [] { (void)step_table_from_json(Json::parse(R"({"table":[[0,1,-3,1,1]]})"), "f"); },
+        "-3");
+    testing::check_error(
+        ErrorCode::kBadInput, [] { (void)step_table_from_json(Json::parse(R"({"table":[]})"), "f"); }, "empty");
   }
 }

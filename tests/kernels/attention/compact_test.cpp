@@ -48,9 +48,20 @@ TEST_CASE("every subset of six rows is gathered") {
 
 TEST_CASE("rows out of order are refused") {
   auto rows = numbered_rows(4);
-  check_error(ErrorCode::kUsage, [&] { compact_rows(rows.data(), 3, std::vector<std::int32_t>{2, 1}); }, "ascend");
-  check_error(ErrorCode::kUsage, [&] { compact_rows(rows.data(), 3, std::vector<std::int32_t>{1, 1}); }, "ascend");
-  check_error(ErrorCode::kUsage, [&] { compact_rows(rows.data(), 3, std::vector<std::int32_t>{-1}); }, "ascend");
+  check_error(
+      ErrorCode::kUsage,
+      [&] {
+        compact_rows(rows.data(), 3, std::vector<std::int32_t>{2, 1});
+      },
+      "ascend");
+  check_error(
+      ErrorCode::kUsage,
+      [&] {
+        compact_rows(rows.data(), 3, std::vector<std::int32_t>{1, 1});
+      },
+      "ascend");
+  check_error(
+      ErrorCode::kUsage, [&] { compact_rows(rows.data(), 3, std::vector<std::int32_t>{-1}); }, "ascend");
 }
 
 TEST_SUITE_END();

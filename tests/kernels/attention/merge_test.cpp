@@ -70,7 +70,8 @@ TEST_CASE("random tokens agree with the double reference at every level") {
 TEST_CASE("kept tokens that are none or out of order or out of range are refused") {
   const std::vector<float> rows(6, 1.0F);
   for (const Kept& kept : {Kept{}, Kept{1, 0}, Kept{1, 1}, Kept{0, 3}, Kept{-1}}) {
-    check_error(ErrorCode::kUsage, [&] { static_cast<void>(merge_tokens(rows, rows, 2, kept)); }, "kept");
+    check_error(
+        ErrorCode::kUsage, [&] { static_cast<void>(merge_tokens(rows, rows, 2, kept)); }, "kept");
   }
 }
 

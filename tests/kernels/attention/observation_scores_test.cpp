@@ -80,8 +80,12 @@ TEST_CASE("sizes around every block agree with the double reference at every lev
 TEST_CASE("a wrong number of scores is refused") {
   const HeadData data(4, 8, ElementType::kFloat32, 1);
   std::vector<float> scores(3);
-  check_error(ErrorCode::kUsage, [&] { add_observation_scores(packed(data), {data.keys.data(), 8, 1, 1.0F}, scores); },
-              "score");
+  check_error(
+      ErrorCode::kUsage,
+      [&] {
+        add_observation_scores(packed(data), {data.keys.data(), 8, 1, 1.0F}, scores);
+      },
+      "score");
 }
 
 TEST_SUITE_END();

@@ -37,8 +37,10 @@ TEST_CASE("nothing pools to nothing") {
 }
 
 TEST_CASE("even and empty windows are refused") {
-  check_error(ErrorCode::kUsage, [] { static_cast<void>(pool_maximum(Scores{1}, 2)); }, "odd");
-  check_error(ErrorCode::kUsage, [] { static_cast<void>(pool_average(Scores{1}, 0)); }, "odd");
+  check_error(
+      ErrorCode::kUsage, [] { static_cast<void>(pool_maximum(Scores{1}, 2)); }, "odd");
+  check_error(
+      ErrorCode::kUsage, [] { static_cast<void>(pool_average(Scores{1}, 0)); }, "odd");
 }
 
 TEST_SUITE_END();

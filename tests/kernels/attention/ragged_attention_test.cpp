@@ -23,8 +23,9 @@ namespace {
 
 /// A random problem whose heads have 0, 1, ... `lengths` keys in turn.
 struct RandomProblem {
-  RandomProblem(std::int64_t rows, std::int64_t heads, std::int64_t kv_heads, std::int64_t n_query, std::int64_t head_dim,
-                const std::vector<std::int64_t>& lengths, ElementType key_type, ElementType query_type)
+  RandomProblem(std::int64_t rows, std::int64_t heads, std::int64_t kv_heads, std::int64_t n_query,
+                std::int64_t head_dim, const std::vector<std::int64_t>& lengths, ElementType key_type,
+                ElementType query_type)
       : query_values(normal_values(rows * heads * n_query * head_dim, 17)) {
     const auto bytes = query_values.size() * static_cast<std::size_t>(element_bytes(query_type));
     queries.resize(bytes);
@@ -180,16 +181,20 @@ TEST_CASE("shapes that do not fit are refused") {
   RandomProblem random(2, 2, 2, 4, 16, {20}, ElementType::kFloat32, ElementType::kFloat32);
   RaggedAttention p = random.problem;
   p.heads = 3;
-  check_error(ErrorCode::kUsage, [&] { ragged_attention(p); }, "multiple");
+  check_error(
+      ErrorCode::kUsage, [&] { ragged_attention(p); }, "multiple");
   p = random.problem;
   p.keys = p.keys.first(3);
-  check_error(ErrorCode::kUsage, [&] { ragged_attention(p); }, "row");
+  check_error(
+      ErrorCode::kUsage, [&] { ragged_attention(p); }, "row");
   p = random.problem;
   p.softmax_scale = {};
-  check_error(ErrorCode::kUsage, [&] { ragged_attention(p); }, "scale");
+  check_error(
+      ErrorCode::kUsage, [&] { ragged_attention(p); }, "scale");
   p = random.problem;
   p.queries.type = ElementType::kInt8;
-  check_error(ErrorCode::kUsage, [&] { ragged_attention(p); }, "float32");
+  check_error(
+      ErrorCode::kUsage, [&] { ragged_attention(p); }, "float32");
 }
 
 TEST_SUITE_END();

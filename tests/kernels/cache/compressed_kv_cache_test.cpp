@@ -4,14 +4,13 @@
 #include "collectors/base/parallel.h"
 #include "kernels/cache/naive_cache.h"
 #include "kernels/cache/plan_support.h"
+#include "support/aten.h"
 #include "support/attention_data.h"
 #include "support/errors.h"
 
 #include <array>
 #include <limits>
 #include <string>
-
-#include "support/aten.h"
 
 TEST_SUITE_BEGIN("kernels.compressed_kv_cache");
 
@@ -30,7 +29,8 @@ const StepTable& small_steps() {
 
 /// Step 2 is not kept, step 3 sees steps 0 and itself only, step 4 sees 0, 1, 3.
 StepTable restricted_steps() {
-  std::vector<StepShape> shapes = {{.h = 1, .w = 3}, {.h = 2, .w = 2}, {.h = 2, .w = 3}, {.h = 3, .w = 3}, {.h = 4, .w = 4}};
+  std::vector<StepShape> shapes = {
+      {.h = 1, .w = 3}, {.h = 2, .w = 2}, {.h = 2, .w = 3}, {.h = 3, .w = 3}, {.h = 4, .w = 4}};
   shapes[2].stays = false;
   return {shapes, {1, 0, 0, 0, 0, /**/ 1, 1, 0, 0, 0, /**/ 1, 1, 1, 0, 0, /**/ 1, 0, 0, 1, 0, /**/ 1, 1, 0, 1, 1}};
 }
@@ -56,11 +56,13 @@ Call random_call(const Plan& plan, std::int64_t rows, int layer, int step, at::S
 constexpr std::array kScale = {0.3F};
 
 at::Tensor attend(KvCache& cache, const Plan& plan, const Call& call, int layer, int step) {
-  return cache.attend({.layer = layer, .softmax_scale = kScale, .logit_bound = {}}, {.index = step, .table = &plan.steps},
-                      call.q, call.k, call.v);
+  return cache.attend({.layer = layer, .softmax_scale = kScale, .logit_bound = {}},
+                      {.index = step, .table = &plan.steps}, call.q, call.k, call.v);
 }
 
-RetentionRule everything_rule() { return {.when = RetentionTime::kAfterAttending}; }
+RetentionRule everything_rule() {
+  return {.when = RetentionTime::kAfterAttending};
+}
 
 /// Runs both caches through all steps and layers; every output must be equal bit for bit.
 void check_bits_equal(KvCache& left, KvCache& right, const Plan& plan, std::int64_t rows, at::ScalarType type) {
@@ -135,7 +137,8 @@ void check_against_naive(const Plan& plan, std::int64_t rows) {
             for (std::int64_t i = 0; i < call.q.size(2); ++i) {
               const Vector found = vector_of(output[row][head * group + g][i]);
               const Vector& wanted = outputs[static_cast<std::size_t>(g)][static_cast<std::size_t>(i)];
-              for (std::size_t d = 0; d < found.size(); ++d) largest = std::max(largest, std::abs(found[d] - wanted[d]));
+              for (std::size_t d = 0; d < found.size(); ++d)
+                largest = std::max(largest, std::abs(found[d] - wanted[d]));
             }
           }
           // Roundings of attention in float32, see attention_strip_test.
@@ -174,7 +177,8 @@ std::vector<NamedRule> rules_to_test() {
     add("age", {.score = {.kind = TokenScore::kAge}, .protect = {.first_steps = 2}});
     add("random", {.score = {.kind = TokenScore::kRandom, .seed = 77}});
     add("average", {.smooth = {.kind = Smoothing::kAverage, .width = 3}, .protect = {.recent_tokens = 4}});
-    add("maximum", {.smooth = {.kind = Smoothing::kMaximum, .width = 5}, .protect = {.first_steps = 1, .current_step = true}});
+    add("maximum",
+        {.smooth = {.kind = Smoothing::kMaximum, .width = 5}, .protect = {.first_steps = 1, .current_step = true}});
     add("merge", {.losers = {.kind = Losers::kMerge}});
     add("merge at the last step", {.losers = {.kind = Losers::kMerge, .last_step_only = true}});
     add("all sets", {.protect = {.first_steps = 2,
@@ -227,8 +231,7 @@ TEST_CASE("the bundled attention agrees with the library's") {
   for (int step = 0; step < plan.steps.size(); ++step) {
     for (int layer = 0; layer < plan.model.layers; ++layer) {
       const Call call = random_call(plan, 2, layer, step, at::kFloat);
-      const at::Tensor difference =
-          attend(bundled, plan, call, layer, step) - attend(library, plan, call, layer, step);
+      const at::Tensor difference = attend(bundled, plan, call, layer, step) - attend(library, plan, call, layer, step);
       CHECK(difference.abs().max().item<float>() < 2e-5F);
     }
   }
@@ -276,7 +279,8 @@ TEST_CASE("dropping keys is masking them in the library's attention in double pr
       at::Tensor mask = at::full({2, 4, 1, all_keys.size(2)}, -std::numeric_limits<double>::infinity(), at::kDouble);
       for (int row = 0; row < 2; ++row) {
         for (int head = 0; head < 4; ++head) {
-          for (const std::int32_t position : cache.attended_positions(layer, row, head / 2)) mask[row][head][0][position] = 0.0;
+          for (const std::int32_t position : cache.attended_positions(layer, row, head / 2))
+            mask[row][head][0][position] = 0.0;
         }
       }
       const at::Tensor expected = at::scaled_dot_product_attention(
@@ -297,7 +301,8 @@ TEST_CASE("the ledger is exact after every step for every element type") {
     const PlanTotals totals = plan_totals(typed);
     const std::int64_t rows_factor = 4 / totals.rows;
     for (int step = 0; step < plan.steps.size(); ++step) {
-      for (int layer = 0; layer < 3; ++layer) attend(cache, typed, random_call(typed, 4, layer, step, type), layer, step);
+      for (int layer = 0; layer < 3; ++layer)
+        attend(cache, typed, random_call(typed, 4, layer, step, type), layer, step);
       CHECK(cache.held_bytes() == rows_factor * totals.bytes_after[static_cast<std::size_t>(step)]);
       CHECK(cache.allocated_bytes() == rows_factor * totals.allocated_bytes);
     }
@@ -378,24 +383,31 @@ TEST_CASE("a run that is not the plan's is refused") {
   const std::array other_sides = {1, 2, 3};
   const StepTable other = StepTable::square(other_sides);
   const AttentionSite site{.layer = 0, .softmax_scale = kScale, .logit_bound = {}};
-  check_error(ErrorCode::kUsage, [&] { cache.attend(site, {.index = 0, .table = &other}, call.q, call.k, call.v); },
-              "steps");
-  check_error(ErrorCode::kUsage, [&] { attend(cache, plan, call, 5, 0); }, "layer 5");
-  check_error(ErrorCode::kUsage, [&] { attend(cache, plan, call, 1, 0); }, "layers");
+  check_error(
+      ErrorCode::kUsage, [&] { cache.attend(site, {.index = 0, .table = &other}, call.q, call.k, call.v); }, "steps");
+  check_error(
+      ErrorCode::kUsage, [&] { attend(cache, plan, call, 5, 0); }, "layer 5");
+  check_error(
+      ErrorCode::kUsage, [&] { attend(cache, plan, call, 1, 0); }, "layers");
   const Call fewer_heads{call.q.narrow(1, 0, 2), call.k, call.v};
-  check_error(ErrorCode::kUsage, [&] { attend(cache, plan, fewer_heads, 0, 0); }, "heads");
+  check_error(
+      ErrorCode::kUsage, [&] { attend(cache, plan, fewer_heads, 0, 0); }, "heads");
   const Call fewer_rows{call.q.narrow(0, 0, 1), call.k.narrow(0, 0, 1), call.v.narrow(0, 0, 1)};
-  check_error(ErrorCode::kUsage, [&] { attend(cache, plan, fewer_rows, 0, 0); }, "rows");
+  check_error(
+      ErrorCode::kUsage, [&] { attend(cache, plan, fewer_rows, 0, 0); }, "rows");
   const Call doubles{call.q, call.k.to(at::kDouble), call.v};
-  check_error(ErrorCode::kUsage, [&] { attend(cache, plan, doubles, 0, 0); }, "float32");
+  check_error(
+      ErrorCode::kUsage, [&] { attend(cache, plan, doubles, 0, 0); }, "float32");
   attend(cache, plan, call, 0, 0);
-  check_error(ErrorCode::kUsage, [&] { attend(cache, plan, call, 0, 0); }, "ascend");
+  check_error(
+      ErrorCode::kUsage, [&] { attend(cache, plan, call, 0, 0); }, "ascend");
 }
 
 TEST_CASE("a plan that asks for the impossible is refused") {
   Plan plan = small_plan({}, small_steps(), retention_preset("attention-topk"), 11, 9);
   plan.heads[0].carry[1] = 1000;
-  check_error(ErrorCode::kBadInput, [&] { CompressedKvCache cache(plan); }, "carry");
+  check_error(
+      ErrorCode::kBadInput, [&] { CompressedKvCache cache(plan); }, "carry");
 }
 
 TEST_SUITE_END();

@@ -86,7 +86,8 @@ TEST_SUITE("kernels.golden_cache") {
     const auto found = generate(*engine, golden, cache);
     for (int step = 0; step < steps.size(); ++step) {
       CAPTURE(step);
-      const bool same = same_bits(found[static_cast<std::size_t>(step)].logits, expected[static_cast<std::size_t>(step)].logits);
+      const bool same =
+          same_bits(found[static_cast<std::size_t>(step)].logits, expected[static_cast<std::size_t>(step)].logits);
       CHECK(same == (step <= 3));
     }
   }

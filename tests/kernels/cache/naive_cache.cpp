@@ -10,11 +10,17 @@
 namespace kvscope::testing {
 namespace {
 
-double dot(const Vector& a, const Vector& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
+double dot(const Vector& a, const Vector& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
 
-double cosine(const Vector& a, const Vector& b) { return dot(a, b) / std::sqrt(dot(a, a) * dot(b, b)); }
+double cosine(const Vector& a, const Vector& b) {
+  return dot(a, b) / std::sqrt(dot(a, a) * dot(b, b));
+}
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 Vector pooled(const Vector& scores, const SmoothSlot& smooth) {
   if (smooth.kind == Smoothing::kNone) return scores;
@@ -58,7 +64,8 @@ Vector NaiveHead::scores(int step, const std::vector<std::vector<Vector>>& queri
   const bool accumulates = rule.score.kind == TokenScore::kAccumulatedAttention;
   std::set<int> observers;
   for (int i = 0; i < n_query; ++i) {
-    if (accumulates || rule.score.observation_queries == 0 || n_query <= rule.score.observation_queries) observers.insert(i);
+    if (accumulates || rule.score.observation_queries == 0 || n_query <= rule.score.observation_queries)
+      observers.insert(i);
   }
   for (int m = 0; observers.size() < at(n_query) && m < rule.score.observation_queries; ++m) {
     observers.insert(static_cast<int>(std::floor((m + 0.5) * n_query / rule.score.observation_queries)));
@@ -183,9 +190,11 @@ std::vector<std::vector<Vector>> NaiveHead::attend(int step, const std::vector<s
     pool.push_back(source[j]);
     pool_scores.push_back(source_scores[j]);
   }
-  const std::int64_t room = std::max<std::int64_t>(0, budget.carry[at(step)] - static_cast<std::int64_t>(dormant.size()));
+  const std::int64_t room =
+      std::max<std::int64_t>(0, budget.carry[at(step)] - static_cast<std::int64_t>(dormant.size()));
   Tokens carried = without_losers(step, pool, selected(step, pool, pool_scores, room));
-  while (static_cast<std::int64_t>(dormant.size() + carried.size()) > budget.carry[at(step)]) dormant.erase(dormant.begin());
+  while (static_cast<std::int64_t>(dormant.size() + carried.size()) > budget.carry[at(step)])
+    dormant.erase(dormant.begin());
   carried.insert(carried.end(), dormant.begin(), dormant.end());
   std::ranges::sort(carried, {}, &NaiveToken::place);
   held_ = carried;

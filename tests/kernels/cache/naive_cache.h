@@ -40,7 +40,8 @@ class NaiveHead {
   [[nodiscard]] bool is_needed_after(int source, int step) const;
   [[nodiscard]] Vector weights(const Tokens& tokens, const Vector& query) const;
   Vector scores(int step, const std::vector<std::vector<Vector>>& queries, Tokens& candidates) const;
-  [[nodiscard]] std::vector<bool> selected(int step, const Tokens& tokens, const Vector& scores, std::int64_t budget) const;
+  [[nodiscard]] std::vector<bool> selected(int step, const Tokens& tokens, const Vector& scores,
+                                           std::int64_t budget) const;
   [[nodiscard]] Tokens without_losers(int step, const Tokens& tokens, const std::vector<bool>& stays) const;
 
   const Plan& plan_;

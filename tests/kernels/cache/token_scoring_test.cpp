@@ -79,13 +79,15 @@ TEST_CASE("random scores are uniform in the unit interval") {
 TEST_CASE("facts that a score needs and does not get are refused") {
   CandidateFacts missing = facts();
   missing.attention = {};
-  check_error(ErrorCode::kUsage,
-              [&] { static_cast<void>(token_scores({.kind = TokenScore::kObservedAttention}, {}, missing)); }, "attention");
+  check_error(
+      ErrorCode::kUsage,
+      [&] { static_cast<void>(token_scores({.kind = TokenScore::kObservedAttention}, {}, missing)); }, "attention");
   missing = facts();
   missing.value_norm = {};
-  check_error(ErrorCode::kUsage,
-              [&] { static_cast<void>(token_scores({.kind = TokenScore::kAge, .times_value_norm = true}, {}, missing)); },
-              "norm");
+  check_error(
+      ErrorCode::kUsage,
+      [&] { static_cast<void>(token_scores({.kind = TokenScore::kAge, .times_value_norm = true}, {}, missing)); },
+      "norm");
 }
 
 TEST_SUITE_END();

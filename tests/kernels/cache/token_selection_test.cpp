@@ -36,7 +36,8 @@ TEST_CASE("a budget for all keeps all and one of zero keeps none") {
 }
 
 TEST_CASE("scores that do not match the candidates are refused") {
-  check_error(ErrorCode::kUsage, [] { static_cast<void>(select_tokens({}, kScores, {}, 0, 1)); }, "score");
+  check_error(
+      ErrorCode::kUsage, [] { static_cast<void>(select_tokens({}, kScores, {}, 0, 1)); }, "score");
 }
 
 TEST_SUITE_END();

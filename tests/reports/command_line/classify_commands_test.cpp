@@ -25,7 +25,9 @@ Outcome run(const std::vector<std::string>& words) {
   return {status, out.str(), err.str()};
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 /// A capture of 4 layers of 4 heads, even heads contextual, in a folder of its own.
 struct CapturedHeads {
@@ -55,7 +57,8 @@ TEST_SUITE("reports.command_line.classify_commands") {
     CHECK(contains(analyzed.out, "rho samples"));
     CHECK(read_scores(captured.file("scores.h5")).samples == 3);
 
-    const Outcome classified = run({"classify", captured.file("scores.h5"), "-o", captured.file("heads.json"), "--heads"});
+    const Outcome classified =
+        run({"classify", captured.file("scores.h5"), "-o", captured.file("heads.json"), "--heads"});
     CAPTURE(classified.err);
     CHECK(classified.status == 0);
     CHECK(contains(classified.out, "8 of 16 heads are contextual"));
@@ -73,26 +76,33 @@ TEST_SUITE("reports.command_line.classify_commands") {
     CHECK(run({"analyze", captured.file("capture.h5"), "-o", captured.file("scores.h5")}).status == 0);
     for (const char* method : {"elbow", "diagonal"}) {
       CAPTURE(method);
-      CHECK(run({"classify", captured.file("scores.h5"), "--method", method, "-o", captured.file("a.json")}).status == 0);
-      CHECK(run({"classify", captured.file("capture.h5"), "--method", method, "-o", captured.file("b.json")}).status == 0);
-      CHECK(to_json(read_heads(captured.file("a.json")))["heads"] == to_json(read_heads(captured.file("b.json")))["heads"]);
+      CHECK(run({"classify", captured.file("scores.h5"), "--method", method, "-o", captured.file("a.json")}).status ==
+            0);
+      CHECK(run({"classify", captured.file("capture.h5"), "--method", method, "-o", captured.file("b.json")}).status ==
+            0);
+      CHECK(to_json(read_heads(captured.file("a.json")))["heads"] ==
+            to_json(read_heads(captured.file("b.json")))["heads"]);
     }
   }
 
   TEST_CASE("JSON output is one document with all that was printed") {
     const CapturedHeads captured;
-    const Outcome analyzed = run({"analyze", captured.file("capture.h5"), "-o", captured.file("scores.h5"), "--json", "--sort", "verticality"});
+    const Outcome analyzed = run(
+        {"analyze", captured.file("capture.h5"), "-o", captured.file("scores.h5"), "--json", "--sort", "verticality"});
     const Json scores = parse_json(analyzed.out, "analyze");
     REQUIRE(scores["scores"].size() == 16);
     CHECK(scores["scores"][0]["verticality"].get<double>() >= scores["scores"][15]["verticality"].get<double>());
-    const Outcome layers = run({"analyze", captured.file("capture.h5"), "-o", captured.file("scores.h5"), "--json", "--by", "layer"});
+    const Outcome layers =
+        run({"analyze", captured.file("capture.h5"), "-o", captured.file("scores.h5"), "--json", "--by", "layer"});
     CHECK(parse_json(layers.out, "analyze")["scores"].size() == 4);
-    const Outcome classified = run({"classify", captured.file("scores.h5"), "--method", "variance", "--alpha", "0.5", "--json", "-o",
-                                    captured.file("heads.json"), "--compare", captured.file("heads.json")});
+    const Outcome classified =
+        run({"classify", captured.file("scores.h5"), "--method", "variance", "--alpha", "0.5", "--json", "-o",
+             captured.file("heads.json"), "--compare", captured.file("heads.json")});
     CHECK(classified.status == 3);  // nothing to compare with yet, and nothing was written
     CHECK(run({"classify", captured.file("scores.h5"), "-o", captured.file("heads.json")}).status == 0);
-    const Outcome compared = run({"classify", captured.file("scores.h5"), "--method", "variance", "--alpha", "0.5", "--json", "-o",
-                                  captured.file("other.json"), "--compare", captured.file("heads.json")});
+    const Outcome compared =
+        run({"classify", captured.file("scores.h5"), "--method", "variance", "--alpha", "0.5", "--json", "-o",
+             captured.file("other.json"), "--compare", captured.file("heads.json")});
     const Json document = parse_json(compared.out, "classify");
     CHECK(document["classification"]["heads"].size() == 16);
     CHECK(document["comparison"]["jaccard"] == 1.0);
@@ -153,14 +163,17 @@ TEST_SUITE("reports.command_line.classify_commands") {
     CHECK(run({"classify", missing}).status == 3);
     CHECK(run({"analyze", published("var_d30_001")}).status == 3);
     CHECK(run({"classify", published("var_d30_001")}).status == 3);
-    CHECK(run({"classify", captured.file("capture.h5"), "--compare", captured.file("capture.h5"), "-o", captured.file("out")}).status == 3);
+    CHECK(run({"classify", captured.file("capture.h5"), "--compare", captured.file("capture.h5"), "-o",
+               captured.file("out")})
+              .status == 3);
     CHECK_FALSE(std::filesystem::exists(captured.file("out")));
   }
 
   TEST_CASE("help names every method with its source") {
     const Outcome help = run({"classify", "--help"});
     CHECK(help.status == 0);
-    for (const char* word : {"variance", "elbow", "diagonal", "semantic-center", "2504.09261", "--alpha", "--require"}) {
+    for (const char* word :
+         {"variance", "elbow", "diagonal", "semantic-center", "2504.09261", "--alpha", "--require"}) {
       CAPTURE(word);
       CHECK(contains(help.out, word));
     }

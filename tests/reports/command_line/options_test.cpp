@@ -45,12 +45,29 @@ TEST_SUITE("reports.command_line.options") {
 
   TEST_CASE("unknown abbreviated and malformed options are usage errors") {
     std::ostringstream out;
-    testing::check_error(ErrorCode::kUsage, [&] { (void)parse({"--none"}, out); }, "--none");
-    testing::check_error(ErrorCode::kUsage, [&] { (void)parse({"--sampl", "3"}, out); }, "--sampl");
-    testing::check_error(ErrorCode::kUsage, [&] { (void)parse({"--samples", "many"}, out); }, "samples", "many");
-    testing::check_error(ErrorCode::kUsage, [&] { (void)parse({"a", "b"}, out); }, "positional");
+    testing::check_error(
+        ErrorCode::kUsage, [&] { (void)parse({"--none"}, out); }, "--none");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)parse({"--sampl", "3"}, out);
+        },
+        "--sampl");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)parse({"--samples", "many"}, out);
+        },
+        "samples", "many");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)parse({"a", "b"}, out);
+        },
+        "positional");
     const auto values = parse({}, out);
-    testing::check_error(ErrorCode::kUsage, [&] { (void)required_option<std::string>(*values, "file"); }, "'file'");
+    testing::check_error(
+        ErrorCode::kUsage, [&] { (void)required_option<std::string>(*values, "file"); }, "'file'");
   }
 
   TEST_CASE("number lists hold ranges and single numbers") {
@@ -58,7 +75,8 @@ TEST_SUITE("reports.command_line.options") {
     CHECK(parse_number_list("-1", "labels") == std::vector<int>{-1});
     for (const char* bad : {"", "a", "1,", "3-1", "1-", "0-99999999", "1.5", "99999999999"}) {
       CAPTURE(bad);
-      testing::check_error(ErrorCode::kUsage, [&] { (void)parse_number_list(bad, "layers"); }, "--layers");
+      testing::check_error(
+          ErrorCode::kUsage, [&] { (void)parse_number_list(bad, "layers"); }, "--layers");
     }
   }
 }
