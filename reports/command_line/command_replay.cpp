@@ -2,11 +2,11 @@
 #include "collectors/base/hash.h"
 #include "collectors/base/interrupt.h"
 #include "collectors/base/parallel.h"
-#include "collectors/models/engine_factory.h"
 #include "kernels/replay/replay.h"
 #include "kernels/replay/requirement.h"
 #include "reports/command_line/bundled_model.h"
 #include "reports/command_line/command_functions.h"
+#include "reports/command_line/engine_option.h"
 #include "reports/command_line/generation_options.h"
 #include "reports/tables/replay_tables.h"
 #include "reports/tables/text_table.h"
@@ -108,19 +108,6 @@ ReplayRequest replay_request(const options::variables_map& values, const Generat
   return request;
 }
 
-std::unique_ptr<Engine> engine_of(const GenerationSettings& settings) {
-  EngineOptions model{.transformer = settings.checkpoint,
-                      .tokenizer = settings.tokenizer,
-                      .compute_type = settings.compute_type,
-                      .scales = settings.scales};
-  if (settings.uses_bundled_model()) {
-    const BundledModel bundled = bundled_model();
-    model.transformer = bundled.transformer;
-    model.tokenizer = bundled.tokenizer;
-  }
-  return load_engine(model);
-}
-
 GenerationRequest generation_request(const GenerationSettings& settings, std::int64_t classes) {
   GenerationRequest request{.labels = sample_labels(settings, classes),
                             .sample_ids = {},
@@ -154,7 +141,7 @@ Json record_of_run(const GenerationSettings& settings, const CommandContext& con
 
 ReplayOutcome replay(const ReplayRequest& request, const GenerationSettings& settings, const CommandContext& context) {
   const Plan plan = read_plan(request.plan);
-  const std::unique_ptr<Engine> engine = engine_of(settings);
+  const std::unique_ptr<Engine> engine = load_engine(settings);
   std::optional<Evaluator> evaluator;
   std::optional<FeatureStatistics> reference;
   if (!request.evaluator.empty()) evaluator = Evaluator::open(request.evaluator);

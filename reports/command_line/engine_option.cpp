@@ -9,7 +9,8 @@ std::unique_ptr<Engine> load_engine(const GenerationSettings& settings) {
   EngineOptions model{.transformer = settings.checkpoint,
                       .tokenizer = settings.tokenizer,
                       .compute_type = settings.compute_type,
-                      .scales = settings.scales};
+                      .scales = settings.scales,
+                      .heads = settings.attention_heads};
   if (settings.uses_bundled_model()) {
     const BundledModel bundled = bundled_model();
     model.transformer = bundled.transformer;

@@ -87,6 +87,12 @@ void read_model(const options::variables_map& values, GenerationSettings& settin
       }
     }
   }
+  if (given(values, "attention-heads")) {
+    settings.attention_heads = values["attention-heads"].as<int>();
+    if (settings.attention_heads < 1) {
+      throw usage_error("--attention-heads is {}, expected at least 1", settings.attention_heads);
+    }
+  }
   const std::string device = values["device"].as<std::string>();
   if (device != "cpu") throw environment_error("--device {}: this build generates on the CPU only", device);
 }
@@ -101,6 +107,8 @@ void add_generation_options(options::options_description& visible) {
   add("tokenizer", text("FILE"), "tokenizer weights that belong to --checkpoint");
   add("scales", text("LIST"),
       "sides of the square scales in tokens, e.g. 1,2,3,4,6,8; default: what the weights determine");
+  add("attention-heads", options::value<int>()->value_name("N"),
+      "heads per layer, for weights without learned temperatures, which do not tell; default: heads of 64");
   add("labels", text("LIST"),
       "class labels, e.g. 3,17 or 0-9: one sample each, in that order; default: every class in turn");
   add("labels-file", text("FILE"), "the same from a file: whole numbers, '#' starts a comment");

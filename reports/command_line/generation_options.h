@@ -22,6 +22,7 @@ struct GenerationSettings {
   int top_k = 900;          ///< >= 0; 0: all tokens
   double top_p = 0.95;      ///< in [0, 1]; 0 or 1: all tokens
   std::vector<int> scales;  ///< sides of the square scales; empty: what the weights determine
+  int attention_heads = 0;  ///< heads per layer; 0: what the weights determine, else the published rule
   ElementType compute_type = ElementType::kFloat32;
   std::int64_t batch = 8;  ///< samples generated together, >= 1
   int threads = 0;         ///< 0: all cores

@@ -83,11 +83,12 @@ TEST_SUITE("reports.command_line.generation_options") {
 
   TEST_CASE("impossible settings are usage errors that name the option") {
     const std::vector<std::vector<std::string>> lines = {
-        {"--samples", "0"},   {"--samples", "-3"},   {"--seed", "-1"},          {"--cfg", "-1"},
-        {"--cfg", "nan"},     {"--top-k", "-1"},     {"--top-p", "1.5"},        {"--top-p", "nan"},
-        {"--batch", "0"},     {"--threads", "-1"},   {"--dtype", "int8"},       {"--scales", "1,0"},
-        {"--scales", "1,,2"}, {"--labels", "a"},     {"--checkpoint", "a.pth"}, {"--tokenizer", "a"},
-        {"--samples", "1.5"}, {"--samples", "1e30"}, {"--cfg", "strong"},       {"--dtype", "cfg"}};
+        {"--samples", "0"},   {"--samples", "-3"},        {"--seed", "-1"},      {"--cfg", "-1"},
+        {"--cfg", "nan"},     {"--top-k", "-1"},          {"--top-p", "1.5"},    {"--top-p", "nan"},
+        {"--batch", "0"},     {"--threads", "-1"},        {"--dtype", "int8"},   {"--scales", "1,0"},
+        {"--scales", "1,,2"}, {"--attention-heads", "0"}, {"--labels", "a"},     {"--checkpoint", "a.pth"},
+        {"--tokenizer", "a"}, {"--samples", "1.5"},       {"--samples", "1e30"}, {"--cfg", "strong"},
+        {"--dtype", "cfg"}};
     for (const auto& line : lines) {
       CAPTURE(line[0]);
       CAPTURE(line[1]);
