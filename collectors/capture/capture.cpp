@@ -120,15 +120,23 @@ struct Capture::Implementation {
 
   /// The slot that belongs to `samples`; the other one is older, or was being written when the run ended.
   void find_accumulators() {
-    if (complete || samples == 0 || !file.has("/accumulators")) return;
-    for (int slot = 0; slot < 2; ++slot) {
-      const std::string path = accumulator_slot_path(slot);
-      if (file.has(path) && file.has_attribute(path, "samples") && file.integer_attribute(path, "samples") == samples) {
-        accumulator_slot = slot;
-      }
+    if (complete || samples == 0 || !file.has(kAccumulators)) return;
+    const auto slots = file.number_list_attribute(kAccumulators, "samples");
+    for (std::size_t slot = 0; slot < slots.size(); ++slot) {
+      if (slots[slot] == static_cast<double>(samples)) accumulator_slot = static_cast<std::int64_t>(slot);
     }
     if (!accumulator_slot) {
       throw bad_input("{}: neither slot of /accumulators belongs to the file's {} samples", file.path().string(), samples);
+    }
+    // Of the means that this file has at its first step: all steps have the same.
+    std::vector<CaptureQuantity> stored;
+    for (const CaptureQuantity& quantity : mean_quantities()) {
+      if (file.has(dataset_path(quantity, 0))) stored.push_back(quantity);
+    }
+    accumulators = accumulator_places(stored, model, steps);
+    const std::int64_t size = accumulators.empty() ? 0 : accumulators.back().offset + element_count(accumulators.back().shape);
+    if (const Shape shape = file.shape(kAccumulators); shape != Shape{2, size}) {
+      throw bad_input("{}: {} has the shape {}, expected [2, {}]", file.path().string(), kAccumulators, describe_shape(shape), size);
     }
   }
 
@@ -180,8 +188,11 @@ struct Capture::Implementation {
     return of_step == std::int64_t{model.layers} * model.heads;
   }
 
-  bool has_accumulator(const CaptureQuantity& quantity, int step) const {
-    return accumulator_slot && !is_per_sample(quantity) && file.has(accumulator_path(*accumulator_slot, quantity, step));
+  const AccumulatorPlace* accumulator(const CaptureQuantity& quantity, int step) const {
+    const auto found = std::ranges::find_if(accumulators, [&](const AccumulatorPlace& place) {
+      return place.step == step && place.quantity.name == quantity.name && place.quantity.axes == quantity.axes;
+    });
+    return found == accumulators.end() ? nullptr : &*found;
   }
 
   bool can_compute(const CaptureQuantity& quantity, int step) const { return follows_from_map(quantity) && has_all_maps(step); }
@@ -189,8 +200,9 @@ struct Capture::Implementation {
   Array<float> read(const CaptureQuantity& quantity, int step) {
     const Shape shape = quantity_shape(quantity, model, steps, step, samples);
     if (element_count(shape) == 0) return Array<float>(shape);
-    if (has_accumulator(quantity, step)) {
-      return means_of_sums(quantity, file.read<double>(accumulator_path(*accumulator_slot, quantity, step)), samples);
+    if (const AccumulatorPlace* place = accumulator(quantity, step)) {
+      const auto sums = file.read_slab<double>(kAccumulators, {*accumulator_slot, place->offset}, {1, element_count(shape)});
+      return means_of_sums(quantity, Array<double>(shape, {sums.values().begin(), sums.values().end()}), samples);
     }
     const std::string dataset = dataset_path(quantity, step);
     if (file.has(dataset)) return file.read_slab<float>(dataset, Shape(shape.size(), 0), shape);
@@ -219,7 +231,8 @@ struct Capture::Implementation {
   Json run;
   std::int64_t samples = 0;
   bool complete = true;
-  std::optional<int> accumulator_slot;
+  std::optional<std::int64_t> accumulator_slot;
+  std::vector<AccumulatorPlace> accumulators;
   std::vector<CapturedMap> maps;
   std::set<std::tuple<int, int, int>> map_set;
   std::int64_t map_samples = 0;
@@ -282,8 +295,7 @@ const std::string& Capture::sha256() const {
 }
 
 bool Capture::has(const CaptureQuantity& quantity, int step) const {
-  return implementation_->file.has(dataset_path(quantity, step)) || implementation_->has_accumulator(quantity, step) ||
-         implementation_->can_compute(quantity, step);
+  return implementation_->file.has(dataset_path(quantity, step)) || implementation_->can_compute(quantity, step);
 }
 
 Array<float> Capture::read(const CaptureQuantity& quantity, int step) const {

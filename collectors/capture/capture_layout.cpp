@@ -80,10 +80,19 @@ std::string map_path(int layer, int head, int step) {
   return fmt::format("/maps/{}/{}/{}", numbered("layer", layer), numbered("head", head), numbered("step", step));
 }
 
-std::string accumulator_slot_path(int slot) { return fmt::format("/accumulators/slot_{}", slot); }
-
-std::string accumulator_path(int slot, const CaptureQuantity& quantity, int step) {
-  return fmt::format("{}/{}/{}", accumulator_slot_path(slot), numbered("step", step), quantity.name);
+std::vector<AccumulatorPlace> accumulator_places(std::span<const CaptureQuantity> quantities, const ModelInfo& model,
+                                                 const StepTable& steps) {
+  std::vector<AccumulatorPlace> places;
+  std::int64_t offset = 0;
+  for (int step = 0; step < steps.size(); ++step) {
+    for (const CaptureQuantity& quantity : mean_quantities()) {
+      const auto is_it = [&](const CaptureQuantity& other) { return other.name == quantity.name && other.axes == quantity.axes; };
+      if (std::ranges::none_of(quantities, is_it)) continue;
+      places.push_back({quantity, step, offset, quantity_shape(quantity, model, steps, step, 0)});
+      offset += element_count(places.back().shape);
+    }
+  }
+  return places;
 }
 
 bool corresponds(const StepTable& steps, int step, int source) {

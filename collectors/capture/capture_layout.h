@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kvscope {
 
@@ -47,10 +48,10 @@ inline constexpr CaptureQuantity kSampleColumnMean{
 [[nodiscard]] std::string dataset_path(const CaptureQuantity& quantity, int step);
 /// "/maps/layer_02/head_11/step_07"
 [[nodiscard]] std::string map_path(int layer, int head, int step);
-/// Where an unfinished capture keeps its sums: "/accumulators/slot_1"
-[[nodiscard]] std::string accumulator_slot_path(int slot);
-/// "/accumulators/slot_1/step_07/column_mean"
-[[nodiscard]] std::string accumulator_path(int slot, const CaptureQuantity& quantity, int step);
+/// Where an unfinished capture keeps the sums behind /means: float64 [2, size], two slots that are written in
+/// turn, in the order of accumulator_places(). The attribute `samples` has the samples summed up in each;
+/// -1 while it is written.
+inline constexpr std::string_view kAccumulators = "/accumulators";
 
 /// Whether band mass and displacement are defined between the queries of `step` and the keys of
 /// `source`: both are image grids.
@@ -68,6 +69,18 @@ inline constexpr CaptureQuantity kSampleColumnMean{
                                    int step, std::int64_t samples);
 /// [samples, branch, N_k, T_k]
 [[nodiscard]] Shape map_shape(const ModelInfo& model, const StepTable& steps, int step, std::int64_t samples);
+
+/// Where the sums of one quantity of one step are in a slot of /accumulators.
+struct AccumulatorPlace {
+  CaptureQuantity quantity;
+  int step = 0;
+  std::int64_t offset = 0;  ///< in numbers
+  Shape shape;
+};
+
+/// Places of the means among `quantities`: steps ascending, within a step in the order of mean_quantities().
+[[nodiscard]] std::vector<AccumulatorPlace> accumulator_places(std::span<const CaptureQuantity> quantities, const ModelInfo& model,
+                                                               const StepTable& steps);
 
 /// "[2, 3, 4]": for messages.
 [[nodiscard]] std::string describe_shape(const Shape& shape);

@@ -142,20 +142,12 @@ void make_maps(Hdf5File& file, const CapturePlan& plan) {
   }
 }
 
-/// Last in the file: removing them at the end gives their space back.
+/// One dataset, the last in the file: removing it at the end gives its space back.
 void make_accumulators(Hdf5File& file, const CapturePlan& plan) {
-  const CaptureGeometry& geometry = plan.geometry;
-  for (int slot = 0; slot < 2; ++slot) {
-    file.make_group(accumulator_slot_path(slot));
-    file.set_attribute(accumulator_slot_path(slot), "samples", std::int64_t{-1});
-    for (int step = 0; step < geometry.steps.size(); ++step) {
-      for (const CaptureQuantity& quantity : plan.contents.quantities) {
-        if (is_per_sample(quantity)) continue;
-        file.make_dataset<double>(accumulator_path(slot, quantity, step),
-                                  quantity_shape(quantity, geometry.model, geometry.steps, step, geometry.samples), {.allocate = true});
-      }
-    }
-  }
+  const auto places = accumulator_places(plan.contents.quantities, plan.geometry.model, plan.geometry.steps);
+  const std::int64_t size = places.empty() ? 0 : places.back().offset + element_count(places.back().shape);
+  file.make_dataset<double>(kAccumulators, {2, size}, {.allocate = true});
+  file.set_attribute(kAccumulators, "samples", std::vector<std::int64_t>{-1, -1});
 }
 
 /// At most eight attributes: more would move them out of the object's header, and `samples` has to be

@@ -39,22 +39,39 @@ void check_same_geometry(const Capture& found, const CapturePlan& plan, const st
   }
 }
 
+void rename_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code failure;
+  std::filesystem::rename(from, to, failure);
+  if (failure) throw environment_error("{}: cannot rename to {}: {}", from.string(), to.string(), failure.message());
+}
+
+/// Makes the empty capture under another name first, so that `partial` is a capture from the moment it is there.
+void lay_out(const std::filesystem::path& partial, const CapturePlan& plan) {
+  std::filesystem::path unfinished = partial;
+  unfinished += ".layout";
+  try {
+    Hdf5File file = Hdf5File::create(unfinished);
+    make_capture_skeleton(file, plan);
+    file.close();
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(unfinished, ignored);
+    throw;
+  }
+  rename_file(unfinished, partial);
+}
+
 }  // namespace
 
 struct CaptureWriter::Implementation {
   Implementation(const std::filesystem::path& target, const CapturePlan& capture_plan, Hdf5File opened)
-      : path(target), partial(partial_path(target)), plan(capture_plan), file(std::move(opened)) {
+      : path(target),
+        partial(partial_path(target)),
+        plan(capture_plan),
+        file(std::move(opened)),
+        places(accumulator_places(plan.contents.quantities, plan.geometry.model, plan.geometry.steps)) {
     for (int step = 0; step < plan.geometry.steps.size(); ++step) {
       statistics.emplace_back(plan.geometry.model, plan.geometry.steps, step, plan.batch, plan.contents.quantities);
-    }
-  }
-
-  template <typename Action>
-  void for_each_mean(Action&& action) {
-    for (int step = 0; step < plan.geometry.steps.size(); ++step) {
-      for (const CaptureQuantity& quantity : plan.contents.quantities) {
-        if (!is_per_sample(quantity)) action(quantity, step);
-      }
     }
   }
 
@@ -62,27 +79,33 @@ struct CaptureWriter::Implementation {
 
   void load_sums() {
     if (flushed == 0) return;
-    const std::string path_of_slot = accumulator_slot_path(0);
-    slot = file.integer_attribute(path_of_slot, "samples") == flushed ? 0 : 1;
-    for_each_mean([&](const CaptureQuantity& quantity, int step) {
-      at(step).set_sums(quantity, file.read<double>(accumulator_path(slot, quantity, step)));
-    });
+    const auto slots = file.number_list_attribute(kAccumulators, "samples");
+    for (int i = 0; i < 2; ++i) slot_samples[i] = static_cast<std::int64_t>(slots.at(static_cast<std::size_t>(i)));
+    slot = slot_samples[0] == flushed ? 0 : 1;
+    for (const AccumulatorPlace& place : places) {
+      const auto sums = file.read_slab<double>(kAccumulators, {slot, place.offset}, {1, element_count(place.shape)});
+      at(place.step).set_sums(place.quantity, Array<double>(place.shape, {sums.values().begin(), sums.values().end()}));
+    }
+  }
+
+  void set_slot_samples(int which, std::int64_t samples) {
+    slot_samples[which] = samples;
+    file.set_attribute(kAccumulators, "samples", std::span<const std::int64_t>(slot_samples));
+    file.flush();
   }
 
   void flush() {
     if (added == flushed) return;
     file.flush();
     const int next = 1 - slot;
-    const std::string group = accumulator_slot_path(next);
-    file.set_attribute(group, "samples", std::int64_t{-1});
+    set_slot_samples(next, -1);
+    for (const AccumulatorPlace& place : places) {
+      const auto sums = at(place.step).sums(place.quantity).values();
+      const Array<double> row(Shape{1, element_count(place.shape)}, {sums.begin(), sums.end()});
+      file.write_slab(kAccumulators, {next, place.offset}, row);
+    }
     file.flush();
-    for_each_mean([&](const CaptureQuantity& quantity, int step) {
-      const Array<double>& sums = at(step).sums(quantity);
-      file.write_slab(accumulator_path(next, quantity, step), Shape(sums.shape().size(), 0), sums);
-    });
-    file.flush();
-    file.set_attribute(group, "samples", added);
-    file.flush();
+    set_slot_samples(next, added);
     // From here on the new state counts.
     file.set_attribute("/", "samples", added);
     file.flush();
@@ -91,21 +114,22 @@ struct CaptureWriter::Implementation {
   }
 
   void write_means() {
-    for_each_mean([&](const CaptureQuantity& quantity, int step) {
-      const auto means = means_of_sums(quantity, at(step).sums(quantity), added);
-      file.write_slab(dataset_path(quantity, step), Shape(means.shape().size(), 0), means);
+    for (const auto& [quantity, step, offset, shape] : places) {
+      file.write_slab(dataset_path(quantity, step), Shape(shape.size(), 0), means_of_sums(quantity, at(step).sums(quantity), added));
       file.set_attribute(group_path(quantity, step), "samples", added);
-    });
+    }
   }
 
   std::filesystem::path path;
   std::filesystem::path partial;
   CapturePlan plan;
   Hdf5File file;
+  std::vector<AccumulatorPlace> places;
   std::vector<StepStatistics> statistics;
   std::mutex mutex;
   std::int64_t added = 0;
   std::int64_t flushed = 0;
+  std::int64_t slot_samples[2] = {-1, -1};
   int slot = 1;  ///< holds the sums of `flushed` samples
 };
 
@@ -122,10 +146,8 @@ CaptureWriter CaptureWriter::create(const std::filesystem::path& path, const Cap
     std::filesystem::create_directories(path.parent_path(), failure);
     if (failure) throw environment_error("{}: cannot make the folder: {}", path.parent_path().string(), failure.message());
   }
-  auto implementation = std::make_unique<Implementation>(path, plan, Hdf5File::create(partial_path(path)));
-  make_capture_skeleton(implementation->file, plan);
-  implementation->file.flush();
-  return CaptureWriter(std::move(implementation));
+  lay_out(partial_path(path), plan);
+  return CaptureWriter(std::make_unique<Implementation>(path, plan, Hdf5File::open_for_writing(partial_path(path))));
 }
 
 CaptureWriter CaptureWriter::resume(const std::filesystem::path& path, const CapturePlan& plan) {
@@ -197,11 +219,9 @@ void CaptureWriter::finish() {
   own.file.flush();
   own.file.set_attribute("/", "complete", std::int64_t{1});
   own.file.flush();
-  own.file.remove("/accumulators");
+  own.file.remove(kAccumulators);
   own.file.close();
-  std::error_code failure;
-  std::filesystem::rename(own.partial, own.path, failure);
-  if (failure) throw environment_error("{}: cannot rename to {}: {}", own.partial.string(), own.path.string(), failure.message());
+  rename_file(own.partial, own.path);
 }
 
 }  // namespace kvscope

@@ -30,7 +30,8 @@ struct CapturePlan {
 /// Writes a capture ("kvscope-capture", version 1), sample by sample, into NAME.partial, which finish()
 /// renames to NAME.
 ///
-/// The file is made in full size at once, so that a full disk shows before anything runs and later writes
+/// The file is made in full size at once (under yet another name, NAME.partial.layout, until that is
+/// done), so that NAME.partial is a capture from the start, a full disk shows before anything runs and later writes
 /// go to places of their own. Per-sample data lies in chunks of one sample. The sums behind /means are
 /// written to two slots in turn; the attribute `samples` of the file is written last and says which data
 /// and which slot count. A kill at any moment therefore loses what came after the last flush and nothing

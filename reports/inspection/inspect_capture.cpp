@@ -1,4 +1,5 @@
 #include "collectors/capture/capture.h"
+#include "collectors/capture/capture_check.h"
 #include "collectors/capture/capture_layout.h"
 #include "collectors/hdf5/hdf5_file.h"
 #include "reports/inspection/inspection.h"
@@ -6,6 +7,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 
 namespace kvscope {
@@ -69,22 +71,25 @@ void add_maps(Inspection& inspection, const Capture& capture) {
   }
 }
 
-/// Reads every dataset that is there, and with it compares shapes and checksums.
-void check_datasets(const Capture& capture) {
-  for (int step = 0; step < capture.steps().size(); ++step) {
-    for (const auto quantities : {statistic_quantities(), mean_quantities()}) {
-      for (const auto& quantity : quantities) {
-        if (capture.has(quantity, step)) static_cast<void>(capture.read(quantity, step));
-      }
+/// Refuses a capture with errors, naming the first few; warnings become a table.
+void add_findings(Inspection& inspection, const std::filesystem::path& path) {
+  constexpr std::size_t kShownErrors = 5;
+  Table warnings("", {{.name = "place", .label = ""}, {.name = "warning", .label = ""}});
+  std::vector<std::string> errors;
+  for (const CaptureFinding& finding : check_capture(path)) {
+    if (finding.severity == Severity::kWarning) {
+      warnings.add_row({finding.place, finding.message});
+    } else {
+      errors.push_back(fmt::format("{}: {}", finding.place, finding.message));
     }
   }
-  for (const auto& map : capture.maps()) {
-    for (std::int64_t sample = 0; sample < capture.map_samples(); ++sample) {
-      for (int branch = 0; branch < static_cast<int>(capture.model().branches.size()); ++branch) {
-        static_cast<void>(capture.read_map(map.layer, map.head, map.step, sample, branch));
-      }
-    }
+  if (!errors.empty()) {
+    const std::size_t more = errors.size() - std::min(errors.size(), kShownErrors);
+    errors.resize(errors.size() - more);
+    throw bad_input("{}: {}{}", path.string(), fmt::join(errors, "; "), more > 0 ? fmt::format("; and {} more errors", more) : "");
   }
+  inspection.add("check", warnings.empty() ? "passed" : "passed with warnings");
+  if (!warnings.empty()) inspection.tables.push_back({"warnings", std::move(warnings)});
 }
 
 }  // namespace
@@ -102,8 +107,7 @@ Inspection inspect_capture(const std::filesystem::path& path, InspectionDepth de
   inspection.tables.push_back({"sizes", size_table(file)});
   inspection.tables.push_back({"quantities", quantity_table(file, capture.steps())});
   if (depth == InspectionDepth::kCheck) {
-    check_datasets(capture);
-    inspection.add("check", "passed");
+    add_findings(inspection, path);
   }
   return inspection;
 }
