@@ -10,11 +10,13 @@ namespace kvscope {
 
 void convert_to_float(const void* source, ElementType type, std::int64_t count, float* target) {
   require(is_compute_type(type), "convert_to_float: the type must be float32, float16 or bfloat16");
+  if (count == 0) return;  // then either pointer may be null
   strip_kernels().to_float(source, type, count, target);
 }
 
 void convert_from_float(const float* source, std::int64_t count, ElementType type, void* target) {
   require(is_compute_type(type), "convert_from_float: the type must be float32, float16 or bfloat16");
+  if (count == 0) return;  // then either pointer may be null
   if (type == ElementType::kFloat32) {
     std::memcpy(target, source, static_cast<std::size_t>(count) * sizeof(float));
     return;
