@@ -11,8 +11,8 @@ std::string lede_of(const ReportInputs& inputs) {
   if (inputs.heads && !inputs.heads->heads.empty()) {
     const auto n_head = inputs.heads->heads.size();
     const int contextual = inputs.heads->count(HeadClass::kContextual);
-    lede = fmt::format("{} of {} heads are contextual and tolerate strong compression; {} are structural and do not.",
-                       contextual, n_head, n_head - static_cast<std::size_t>(contextual));
+    lede = fmt::format("{} of {} heads are classified as contextual, {} as structural.", contextual, n_head,
+                       n_head - static_cast<std::size_t>(contextual));
   } else if (inputs.capture) {
     lede = fmt::format("Attention of {} samples.", inputs.capture->samples());
   }

@@ -2,6 +2,8 @@
 
 #include "collectors/base/hash.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 
@@ -20,12 +22,22 @@ void add_source(ReportInputs& inputs, std::string kind, const std::filesystem::p
   inputs.sources.push_back({std::move(kind), path, std::move(sha256), std::move(command_line)});
 }
 
-/// made_from.plan.sha256 of a replay; empty if it doesn't say.
-std::string plan_hash_of(const ReplayResult& replay) {
-  const Json::json_pointer pointer("/plan/sha256");
-  if (!replay.made_from.is_object() || !replay.made_from.contains(pointer)) return {};
-  const Json& hash = replay.made_from.at(pointer);
+/// made_from.KIND.sha256; empty if it is not said.
+std::string origin_hash(const Json& made_from, const std::string& kind) {
+  const Json::json_pointer pointer("/" + kind + "/sha256");
+  if (!made_from.is_object() || !made_from.contains(pointer)) return {};
+  const Json& hash = made_from.at(pointer);
   return hash.is_string() ? hash.get<std::string>() : std::string();
+}
+
+/// Says if `made_from` names another file of a kind than the one that is given.
+void check_origin(ReportInputs& inputs, const std::filesystem::path& path, const Json& made_from,
+                  const std::string& kind) {
+  const auto given = std::ranges::find(inputs.sources, kind, &ReportSource::kind);
+  const std::string hash = origin_hash(made_from, kind);
+  if (given == inputs.sources.end() || hash.empty() || hash == given->sha256) return;
+  inputs.warnings.push_back(
+      fmt::format("{} was made from another {} than {} (sha256 {})", path.string(), kind, given->path.string(), hash));
 }
 
 void read_plans(ReportInputs& inputs, const ReportPaths& paths) {
@@ -42,12 +54,16 @@ void read_replays(ReportInputs& inputs, const ReportPaths& paths) {
   for (const auto& path : paths.replays) {
     ReplayResult result = read_replay(path);
     add_source(inputs, "replay", path, sha256_of_file(path), command_line_of(result.run));
-    const std::string hash = plan_hash_of(result);
+    const std::string hash = origin_hash(result.made_from, "plan");
     const auto plan = std::ranges::find(inputs.plans, hash, &NamedPlan::sha256);
     std::string name = !hash.empty() && plan != inputs.plans.end() ? plan->name : run_name(path);
     const bool other_plan = !hash.empty() && plan == inputs.plans.end() &&
                             std::ranges::find(inputs.plans, name, &NamedPlan::name) != inputs.plans.end();
-    if (other_plan) name += " (another plan)";
+    if (other_plan) {
+      inputs.warnings.push_back(
+          fmt::format("{} replays another {} than the one given (sha256 {})", path.string(), name, hash));
+      name += " (another plan)";
+    }
     std::optional<ReplayImages> images;
     if (!result.images.empty()) {
       const auto sidecar = path.parent_path() / std::filesystem::path(result.images).filename();
@@ -88,6 +104,18 @@ void check_models(const ReportInputs& inputs, const ReportPaths& paths) {
     throw bad_input("{}: classifies {} layers of {} heads, but the model of {} has {} of {}", paths.heads.string(),
                     inputs.heads->layers, inputs.heads->heads_per_layer, expected_name, expected->layers,
                     expected->heads);
+  }
+}
+
+void check_origins(ReportInputs& inputs, const ReportPaths& paths) {
+  if (inputs.scores) check_origin(inputs, paths.scores, inputs.scores->made_from, "capture");
+  if (inputs.heads) {
+    check_origin(inputs, paths.heads, inputs.heads->made_from, "capture");
+    check_origin(inputs, paths.heads, inputs.heads->made_from, "scores");
+  }
+  for (std::size_t i = 0; i < inputs.plans.size(); ++i) {
+    for (const char* kind : {"capture", "heads"})
+      check_origin(inputs, paths.plans[i], inputs.plans[i].plan.made_from, kind);
   }
 }
 
@@ -139,6 +167,7 @@ ReportInputs read_report_inputs(const ReportPaths& paths) {
   }
   read_plans(inputs, paths);
   read_replays(inputs, paths);
+  check_origins(inputs, paths);
   make_names_unique(inputs.plans);
   make_names_unique(inputs.replays);
   check_models(inputs, paths);

@@ -54,6 +54,8 @@ struct ReportInputs {
   std::vector<NamedPlan> plans;
   std::vector<NamedReplay> replays;
   std::vector<ReportSource> sources;
+  /// Inputs that were made from another file than the one given, in sentences.
+  std::vector<std::string> warnings;
 
   /// The model of the first input that names one.
   [[nodiscard]] const ModelInfo* model() const noexcept;

@@ -142,7 +142,7 @@ std::string bytes_figure(const ReportInputs& inputs, ReportFolder& folder) {
 std::string capacity_figure(const NamedPlan& plan, const ReportOptions& options, ReportFolder& folder) {
   const ModelInfo& model = plan.plan.model;
   HeadValues values{fmt::format("Tokens carried by every head under {}", plan.name),
-                    "Most tokens carried, share of T_K (0 to 1)",
+                    "Most tokens carried, share of all tokens (0 to 1)",
                     model.layers,
                     model.kv_heads,
                     {},
@@ -153,7 +153,7 @@ std::string capacity_figure(const NamedPlan& plan, const ReportOptions& options,
   const ColorMap colors = color_map(options.color_map);
   return figure_html(
       folder, "carried_" + plan.name, head_heat_map(values, colors),
-      {"The most tokens each head carries, as a share of all T_K.",
+      {"The most tokens each head carries, as a share of all tokens.",
        folder.add_png("carried_" + plan.name + "_pixels", png_bytes(head_image(values, colors))), nullptr});
 }
 
@@ -180,10 +180,9 @@ Section budgets_section(const ReportInputs& inputs, const ReportOptions& options
   }
   section.html =
       "<p>Three caches to compare with: <em>as published</em> holds every token, keys in 32 and values in 16 bit; "
-      "<em>full</em> holds "
-      "them at this run's element types; <em>lossless</em> leaves out the last scale, which nobody reads. T_K counts "
-      "all tokens, "
-      "T_K−1 those before the last scale.</p>\n";
+      "<em>full</em> holds them at this run's element types; <em>lossless</em> leaves out the last scale, which nobody "
+      "reads. Shares are of <em>all</em> T<sub>K</sub> tokens, as HACK counts, and of the T<sub>K−1</sub> "
+      "<em>earlier</em> ones before the last scale, as ScaleKV does.</p>\n";
   section.html += table_html(folder, "plans", plans_table(inputs.plans));
   section.html += bytes_figure(inputs, folder);
   for (const NamedPlan& plan : inputs.plans) section.html += plan_details(plan, options, folder);

@@ -37,6 +37,21 @@ std::string method_sentence(const HeadClassification& classification) {
                      classification.count(HeadClass::kStructural));
 }
 
+/// What the classifier itself says against its split; empty if it says nothing.
+std::string separation_html(const HeadClassification& classification) {
+  const Json::json_pointer pointer("/split/separation");
+  if (!classification.stability.is_object() || !classification.stability.contains(pointer)) return {};
+  const Json& separation = classification.stability.at(pointer);
+  if (separation == "none") {
+    return missing_html(
+        "The scores look like one kind of heads: where they are split is arbitrary, so judge the plans by their "
+        "replays.");
+  }
+  if (separation == "weak")
+    return missing_html("Two kinds of heads describe the scores better than one, but they overlap.");
+  return {};
+}
+
 /// Longer lists are folded away.
 constexpr std::size_t kLongList = 12;
 
@@ -57,7 +72,8 @@ Section heads_section(const ReportInputs& inputs, const ReportOptions& options, 
   const HeadClassification& classification = *inputs.heads;
   const std::string label = score_label(classification);
   section.html =
-      fmt::format("<p>{} Hover over a cell for its figures.</p>\n{}", method_sentence(classification), kExplanation);
+      fmt::format("<p>{} Hover over a cell for its figures.</p>\n{}", method_sentence(classification), kExplanation) +
+      separation_html(classification);
 
   const Table table = head_table(classification);
   section.html += "<div class=\"pair\">\n";

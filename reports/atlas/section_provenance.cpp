@@ -24,7 +24,9 @@ std::string run_html(const std::string& heading, const Json& run) {
 Section provenance_section(const ReportInputs& inputs, ReportFolder& folder) {
   Section section{"provenance", "Provenance", {}, true};
   Table table("Inputs", {{"input", "Input"}, {"path", "Path"}, {"sha256", "SHA-256"}, {"command_line", "Made by"}});
-  section.html = "<p>Every figure above follows from these files.</p>\n<dl class=\"sources\">\n";
+  section.html = "<p>Every figure above follows from these files.</p>\n";
+  for (const std::string& warning : inputs.warnings) section.html += missing_html(warning + ".");
+  section.html += "<dl class=\"sources\">\n";
   for (const ReportSource& source : inputs.sources) {
     table.add_row({source.kind, source.path.string(), source.sha256, source.command_line});
     section.html +=

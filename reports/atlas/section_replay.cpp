@@ -121,6 +121,7 @@ Table replay_table(const std::vector<NamedReplay>& replays) {
                           {"agreement_teacher_forced", "Agree forced", CellFormat::kPercent, 1},
                           {"agreement_free_running", "Agree free", CellFormat::kPercent, 1},
                           {"psnr", "PSNR, dB", CellFormat::kFixed, 2},
+                          {"identical_images", "Identical"},
                           {"ssim", "SSIM", CellFormat::kFixed, 4},
                           {"seconds_full", "Full, s", CellFormat::kFixed, 2},
                           {"seconds_compressed", "Compressed, s", CellFormat::kFixed, 2}});
@@ -131,9 +132,41 @@ Table replay_table(const std::vector<NamedReplay>& replays) {
     table.add_row({replay.name, result.n_sample(), result.cache.predicted_bytes, result.cache.allocated_bytes,
                    result.cache.peak_bytes, forced ? Cell(forced->kl.mean) : Cell(),
                    forced ? Cell(forced->token_agreement.mean) : Cell(),
-                   free ? Cell(free->token_agreement.mean) : Cell(), free ? Cell(free->psnr.mean) : Cell(),
-                   free ? Cell(free->ssim.mean) : Cell(), result.seconds.generation_full,
-                   result.seconds.generation_compressed});
+                   free ? Cell(free->token_agreement.mean) : Cell(),
+                   free && std::isfinite(free->psnr.mean) ? Cell(free->psnr.mean) : Cell(),
+                   free ? Cell(free->identical_images) : Cell(), free ? Cell(free->ssim.mean) : Cell(),
+                   result.seconds.generation_full, result.seconds.generation_compressed});
+  }
+  return table;
+}
+
+/// Every figure of every replay with its interval.
+Table interval_table(const std::vector<NamedReplay>& replays) {
+  Table table("Figures with 95 % bootstrap intervals over samples", {{"plan", "Plan"},
+                                                                     {"figure", "Figure"},
+                                                                     {"mean", "Mean", CellFormat::kPlain, 4},
+                                                                     {"low", "Low", CellFormat::kPlain, 4},
+                                                                     {"high", "High", CellFormat::kPlain, 4}});
+  for (const NamedReplay& replay : replays) {
+    const auto add = [&](const char* figure, const Interval& value) {
+      table.add_row({replay.name, std::string(figure), value.mean, value.low, value.high});
+    };
+    if (const auto& forced = replay.result.teacher_forced) {
+      add("KL, teacher-forced", forced->kl);
+      add("token agreement, teacher-forced", forced->token_agreement);
+    }
+    const auto& free = replay.result.free_running;
+    if (!free) continue;
+    add("KL, free-running", free->kl);
+    add("token agreement, free-running", free->token_agreement);
+    if (std::isfinite(free->psnr.mean)) add("PSNR of images that differ, dB", free->psnr);
+    add("SSIM", free->ssim);
+    if (!free->evaluator) continue;
+    add("right class, full", free->evaluator->class_accuracy_full);
+    add("right class, compressed", free->evaluator->class_accuracy_compressed);
+    add("same class in both", free->evaluator->class_agreement);
+    if (free->evaluator->frechet_full) add("Fréchet distance, full", *free->evaluator->frechet_full);
+    if (free->evaluator->frechet_compressed) add("Fréchet distance, compressed", *free->evaluator->frechet_compressed);
   }
   return table;
 }
@@ -209,11 +242,13 @@ Section replay_section(const ReportInputs& inputs, const ReportOptions& options,
       "are fed, so that each "
       "scale's error is seen alone. <em>Free-running</em>: the compressed run feeds on its own tokens. Bands are 95 % "
       "bootstrap "
-      "intervals over samples.</p>\n";
+      "intervals over samples. Bytes are those of the largest batch.</p>\n";
   section.html += table_html(folder, "replays", replay_table(replays));
   if (const Table verdicts = evaluator_table(replays); !verdicts.empty())
     section.html += table_html(folder, "evaluator", verdicts);
   section.html += requirements_html(replays, folder);
+  section.html += "<details><summary>Intervals of all figures</summary>\n" +
+                  table_html(folder, "intervals", interval_table(replays)) + "</details>\n";
 
   const auto agreement = [](const ReplayStep& step) { return step.token_agreement; };
   const Curve curves[] = {

@@ -87,13 +87,15 @@ ExitStatus run_report(const CommandContext& context) {
   const std::string page = (folder / "index.html").string();
   const auto page_bytes = static_cast<std::int64_t>(report.folder.files().at("index.html").size());
   const auto n_file = static_cast<std::int64_t>(report.folder.files().size());
+  for (const std::string& warning : inputs.warnings) context.err << "kvscope report: " << warning << '\n';
   if (given(*values, "json")) {
     context.out << Json{{"page", page},
                         {"page_bytes", page_bytes},
                         {"files", n_file},
                         {"bytes", report.folder.total_bytes()},
                         {"sections", report.complete_sections},
-                        {"incomplete_sections", report.incomplete_sections}}
+                        {"incomplete_sections", report.incomplete_sections},
+                        {"warnings", inputs.warnings}}
                        .dump(2)
                 << '\n';
     return 0;

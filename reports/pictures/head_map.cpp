@@ -290,6 +290,15 @@ std::optional<double> class_split(const HeadClassification& classification, bool
   return std::nullopt;
 }
 
+std::optional<double> stated_split(const HeadClassification& classification, bool logarithmic) {
+  const Json::json_pointer pointer("/split/threshold");
+  const Json& stability = classification.stability;
+  if (stability.is_object() && stability.contains(pointer) && stability.at(pointer).is_number()) {
+    return stability.at(pointer).get<double>();
+  }
+  return class_split(classification, logarithmic);
+}
+
 Drawing sorted_scores(const HeadClassification& classification, const std::string& score_label) {
   require(!classification.heads.empty(), "sorted_scores: there are no heads");
   std::vector<std::size_t> order(classification.heads.size());
@@ -310,7 +319,8 @@ Drawing sorted_scores(const HeadClassification& classification, const std::strin
   draw_histogram(drawing, {plot.area().right() + 20.0, plot.area().y, 110.0, plot.area().height},
                  histogram_of(classification, scale, 24));
 
-  if (const auto split = class_split(classification, logarithmic)) {
+  if (const auto split = stated_split(classification, logarithmic);
+      split && *split > scale.low() && *split < scale.high()) {
     const double y = plot.y(*split);
     drawing.line({left, y}, {plot.area().right() + 130.0, y}, {Role::kInk, 1.3, {5.0, 4.0}});
     drawing.text({left + 6.0, y - 6.0}, "split at " + number_label(*split, 3), kTickSize);

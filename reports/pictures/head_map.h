@@ -43,6 +43,9 @@ inline constexpr double kColorBarHeight = 44.0;
 /// the first of the other. Nothing if the classes overlap or only one is there.
 [[nodiscard]] std::optional<double> class_split(const HeadClassification& classification, bool logarithmic);
 
+/// Where the classification itself says it splits (stability.split.threshold); else class_split().
+[[nodiscard]] std::optional<double> stated_split(const HeadClassification& classification, bool logarithmic);
+
 /// All heads by rising score, coloured by class, with the split; on the right the histogram of the same scores.
 [[nodiscard]] Drawing sorted_scores(const HeadClassification& classification, const std::string& score_label);
 

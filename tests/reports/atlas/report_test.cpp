@@ -192,6 +192,32 @@ TEST_SUITE("reports.report") {
         ErrorCode::kBadInput, [&] { (void)read_report_inputs(paths); }, "hack-30.plan.json");
   }
 
+  TEST_CASE("inputs made from other files are said to be so") {
+    const TemporaryFolder folder;
+    const ReportPaths paths = write_synthetic_run(folder.path());
+    CHECK(read_report_inputs(paths).warnings.empty());
+    Json heads = parse_json(read_text_file(paths.heads), "heads");
+    heads["made_from"]["capture"]["sha256"] = "0123";
+    write_json_file(paths.heads, heads);
+    const ReportInputs inputs = read_report_inputs(paths);
+    REQUIRE(inputs.warnings.size() == 1);
+    CHECK(contains(inputs.warnings[0], "heads.json"));
+    CHECK(contains(inputs.warnings[0], "0123"));
+    CHECK(contains(page_of(make_report(inputs, {})), "was made from another capture"));
+  }
+
+  TEST_CASE("a classifier that doubts its split is quoted") {
+    const TemporaryFolder folder;
+    ReportPaths paths;
+    paths.heads = write_synthetic_run(folder.path()).heads;
+    CHECK_FALSE(contains(page_of(report_of(paths)), "arbitrary"));
+    Json heads = parse_json(read_text_file(paths.heads), "heads");
+    heads["stability"]["split"] = {{"threshold", 0.0123}, {"separation", "none"}};
+    write_json_file(paths.heads, heads);
+    CHECK(contains(page_of(report_of(paths)), "where they are split is arbitrary"));
+    CHECK(contains(page_of(report_of(paths)), "split at 0.0123"));
+  }
+
   TEST_CASE("heads to open come first and must exist") {
     const TemporaryFolder folder;
     const ReportPaths paths = write_synthetic_run(folder.path());
