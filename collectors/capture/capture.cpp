@@ -16,13 +16,16 @@
 namespace kvscope {
 namespace {
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 /// Statistics of one step, computed from raw maps, by dataset path.
 using ComputedStep = std::map<std::string, Array<float>>;
 
 std::string text_of(const Hdf5File& file, std::string_view name) {
-  if (!file.has_attribute("/", name)) throw bad_input("{}: attribute '{}' of the file is missing", file.path().string(), name);
+  if (!file.has_attribute("/", name))
+    throw bad_input("{}: attribute '{}' of the file is missing", file.path().string(), name);
   return file.text_attribute("/", name);
 }
 
@@ -56,7 +59,8 @@ StepTable read_steps(const Hdf5File& file) {
   }
   if (file.has("/visible")) {
     if (file.shape("/visible") != Shape{shape[0], shape[0]}) {
-      throw bad_input("{}: /visible has the shape {}, expected [{}, {}]", path, describe_shape(file.shape("/visible")), shape[0], shape[0]);
+      throw bad_input("{}: /visible has the shape {}, expected [{}, {}]", path, describe_shape(file.shape("/visible")),
+                      shape[0], shape[0]);
     }
     const auto visible = file.read<std::int32_t>("/visible");
     json["visible"] = Json::array();
@@ -75,7 +79,8 @@ struct Capture::Implementation {
     check_kind_of_file(file);
     const std::string where = path.string();
     model = model_info_from_json(parse_json(text_of(file, "model"), where + ": model"), where);
-    run = file.has_attribute("/", "run") ? parse_json(file.text_attribute("/", "run"), where + ": run") : Json::object();
+    run =
+        file.has_attribute("/", "run") ? parse_json(file.text_attribute("/", "run"), where + ": run") : Json::object();
     steps = read_steps(file);
     if (!file.has_attribute("/", "samples")) throw bad_input("{}: attribute 'samples' of the file is missing", where);
     samples = file.integer_attribute("/", "samples");
@@ -92,7 +97,8 @@ struct Capture::Implementation {
     const Shape shown = found;
     if (is_sampled && !complete && !found.empty() && found[0] >= samples) found[0] = samples;
     if (found != expected) {
-      throw bad_input("{}: {} has the shape {}, expected {}", file.path().string(), dataset, describe_shape(shown), describe_shape(expected));
+      throw bad_input("{}: {} has the shape {}, expected {}", file.path().string(), dataset, describe_shape(shown),
+                      describe_shape(expected));
     }
   }
 
@@ -126,7 +132,8 @@ struct Capture::Implementation {
       if (slots[slot] == static_cast<double>(samples)) accumulator_slot = static_cast<std::int64_t>(slot);
     }
     if (!accumulator_slot) {
-      throw bad_input("{}: neither slot of /accumulators belongs to the file's {} samples", file.path().string(), samples);
+      throw bad_input("{}: neither slot of /accumulators belongs to the file's {} samples", file.path().string(),
+                      samples);
     }
     // Of the means that this file has at its first step: all steps have the same.
     std::vector<CaptureQuantity> stored;
@@ -134,9 +141,11 @@ struct Capture::Implementation {
       if (file.has(dataset_path(quantity, 0))) stored.push_back(quantity);
     }
     accumulators = accumulator_places(stored, model, steps);
-    const std::int64_t size = accumulators.empty() ? 0 : accumulators.back().offset + element_count(accumulators.back().shape);
+    const std::int64_t size =
+        accumulators.empty() ? 0 : accumulators.back().offset + element_count(accumulators.back().shape);
     if (const Shape shape = file.shape(kAccumulators); shape != Shape{2, size}) {
-      throw bad_input("{}: {} has the shape {}, expected [2, {}]", file.path().string(), kAccumulators, describe_shape(shape), size);
+      throw bad_input("{}: {} has the shape {}, expected [2, {}]", file.path().string(), kAccumulators,
+                      describe_shape(shape), size);
     }
   }
 
@@ -146,7 +155,8 @@ struct Capture::Implementation {
       const auto layer = number_of("layer", layer_name);
       if (!layer) continue;
       for (const std::string& head_name : file.children("/maps/" + layer_name)) {
-        if (const auto head = number_of("head", head_name)) find_maps_of(*layer, *head, "/maps/" + layer_name + "/" + head_name);
+        if (const auto head = number_of("head", head_name))
+          find_maps_of(*layer, *head, "/maps/" + layer_name + "/" + head_name);
       }
     }
     std::ranges::sort(maps, {}, [](const CapturedMap& m) { return std::tuple(m.layer, m.head, m.step); });
@@ -157,8 +167,8 @@ struct Capture::Implementation {
       const auto step = number_of("step", name);
       if (!step) continue;
       if (layer >= model.layers || head >= model.heads || *step >= steps.size()) {
-        throw bad_input("{}: {}/{} lies outside the model's {} layers, {} heads and {} steps", file.path().string(), group, name,
-                        model.layers, model.heads, steps.size());
+        throw bad_input("{}: {}/{} lies outside the model's {} layers, {} heads and {} steps", file.path().string(),
+                        group, name, model.layers, model.heads, steps.size());
       }
       add_map({layer, head, *step});
     }
@@ -171,7 +181,8 @@ struct Capture::Implementation {
     const std::int64_t stored = complete ? shape[0] : std::min(shape[0], samples);
     if (maps.empty()) map_samples = stored;
     if (stored != map_samples || stored > samples) {
-      throw bad_input("{}: {} has {} samples, expected {}", file.path().string(), path, shape[0], std::min(map_samples, samples));
+      throw bad_input("{}: {} has {} samples, expected {}", file.path().string(), path, shape[0],
+                      std::min(map_samples, samples));
     }
     Shape expected = map_shape(model, steps, map.step, map_samples);
     expected[0] = shape[0];
@@ -195,13 +206,16 @@ struct Capture::Implementation {
     return found == accumulators.end() ? nullptr : &*found;
   }
 
-  bool can_compute(const CaptureQuantity& quantity, int step) const { return follows_from_map(quantity) && has_all_maps(step); }
+  bool can_compute(const CaptureQuantity& quantity, int step) const {
+    return follows_from_map(quantity) && has_all_maps(step);
+  }
 
   Array<float> read(const CaptureQuantity& quantity, int step) {
     const Shape shape = quantity_shape(quantity, model, steps, step, samples);
     if (element_count(shape) == 0) return Array<float>(shape);
     if (const AccumulatorPlace* place = accumulator(quantity, step)) {
-      const auto sums = file.read_slab<double>(kAccumulators, {*accumulator_slot, place->offset}, {1, element_count(shape)});
+      const auto sums =
+          file.read_slab<double>(kAccumulators, {*accumulator_slot, place->offset}, {1, element_count(shape)});
       return means_of_sums(quantity, Array<double>(shape, {sums.values().begin(), sums.values().end()}), samples);
     }
     const std::string dataset = dataset_path(quantity, step);
@@ -257,12 +271,14 @@ ComputedStep Capture::Implementation::compute(int step) const {
     for (int branch = 0; branch < static_cast<int>(model.branches.size()); ++branch) {
       for (int layer = 0; layer < model.layers; ++layer) {
         std::vector<Array<float>> layer_maps;  // read here: HDF5 wants one thread
-        for (int head = 0; head < model.heads; ++head) layer_maps.push_back(read_map(layer, head, step, sample, branch));
+        for (int head = 0; head < model.heads; ++head)
+          layer_maps.push_back(read_map(layer, head, step, sample, branch));
         std::vector<HeadStatistics> results(layer_maps.size());
         parallel_for(model.heads, [&](std::int64_t head) {
           results[index(head)] = statistics_of_map(layer_maps[index(head)].values(), steps, step);
         });
-        for (int head = 0; head < model.heads; ++head) statistics.add({sample, branch, layer, head}, results[index(head)]);
+        for (int head = 0; head < model.heads; ++head)
+          statistics.add({sample, branch, layer, head}, results[index(head)]);
       }
     }
   }
@@ -280,14 +296,28 @@ Capture::~Capture() = default;
 Capture::Capture(Capture&&) noexcept = default;
 Capture& Capture::operator=(Capture&&) noexcept = default;
 
-Capture Capture::open(const std::filesystem::path& path) { return Capture(std::make_unique<Implementation>(path)); }
+Capture Capture::open(const std::filesystem::path& path) {
+  return Capture(std::make_unique<Implementation>(path));
+}
 
-const std::filesystem::path& Capture::path() const noexcept { return implementation_->file.path(); }
-const ModelInfo& Capture::model() const noexcept { return implementation_->model; }
-const StepTable& Capture::steps() const noexcept { return implementation_->steps; }
-std::int64_t Capture::samples() const noexcept { return implementation_->samples; }
-bool Capture::complete() const noexcept { return implementation_->complete; }
-const Json& Capture::run() const noexcept { return implementation_->run; }
+const std::filesystem::path& Capture::path() const noexcept {
+  return implementation_->file.path();
+}
+const ModelInfo& Capture::model() const noexcept {
+  return implementation_->model;
+}
+const StepTable& Capture::steps() const noexcept {
+  return implementation_->steps;
+}
+std::int64_t Capture::samples() const noexcept {
+  return implementation_->samples;
+}
+bool Capture::complete() const noexcept {
+  return implementation_->complete;
+}
+const Json& Capture::run() const noexcept {
+  return implementation_->run;
+}
 
 const std::string& Capture::sha256() const {
   if (implementation_->sha256.empty()) implementation_->sha256 = sha256_of_file(path());
@@ -303,18 +333,25 @@ Array<float> Capture::read(const CaptureQuantity& quantity, int step) const {
   return implementation_->read(quantity, step);
 }
 
-const std::vector<CapturedMap>& Capture::maps() const noexcept { return implementation_->maps; }
+const std::vector<CapturedMap>& Capture::maps() const noexcept {
+  return implementation_->maps;
+}
 
-bool Capture::has_map(int layer, int head, int step) const { return implementation_->has_map(layer, head, step); }
+bool Capture::has_map(int layer, int head, int step) const {
+  return implementation_->has_map(layer, head, step);
+}
 
 Array<float> Capture::read_map(int layer, int head, int step, std::int64_t sample, int branch) const {
-  if (!has_map(layer, head, step)) throw bad_input("{}: dataset {} is missing", path().string(), map_path(layer, head, step));
+  if (!has_map(layer, head, step))
+    throw bad_input("{}: dataset {} is missing", path().string(), map_path(layer, head, step));
   require(sample >= 0 && sample < map_samples(), "Capture::read_map: no such sample");
   require(branch >= 0 && index(branch) < model().branches.size(), "Capture::read_map: no such branch");
   return implementation_->read_map(layer, head, step, sample, branch);
 }
 
-std::int64_t Capture::map_samples() const noexcept { return implementation_->map_samples; }
+std::int64_t Capture::map_samples() const noexcept {
+  return implementation_->map_samples;
+}
 
 namespace {
 
@@ -324,8 +361,8 @@ Array<T> read_sampled(const Hdf5File& file, std::string_view dataset, std::size_
   if (!file.has(dataset)) return {};
   Shape shape = file.shape(dataset);
   if (shape.size() != axes || shape[0] < samples) {
-    throw bad_input("{}: {} has the shape {}, expected {} axes and {} samples", file.path().string(), dataset, describe_shape(shape),
-                    axes, samples);
+    throw bad_input("{}: {} has the shape {}, expected {} axes and {} samples", file.path().string(), dataset,
+                    describe_shape(shape), axes, samples);
   }
   shape[0] = samples;
   if (element_count(shape) == 0) return Array<T>(shape);
@@ -347,7 +384,8 @@ std::vector<std::uint64_t> Capture::seeds() const {
 Array<std::int32_t> Capture::tokens() const {
   auto tokens = read_sampled<std::int32_t>(implementation_->file, "/samples/tokens", 2, samples());
   if (!tokens.empty() && tokens.extent(1) != steps().total_tokens()) {
-    throw bad_input("{}: /samples/tokens has {} tokens per sample, expected {}", path().string(), tokens.extent(1), steps().total_tokens());
+    throw bad_input("{}: /samples/tokens has {} tokens per sample, expected {}", path().string(), tokens.extent(1),
+                    steps().total_tokens());
   }
   return tokens;
 }

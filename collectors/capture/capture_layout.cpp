@@ -8,8 +8,8 @@ namespace kvscope {
 namespace {
 
 constexpr std::array kStatisticQuantities{
-    statistic::kColumnVariance,  statistic::kSquareSum, statistic::kEntropy,          statistic::kFidelity, statistic::kSourceMass,
-    statistic::kSourceSquareSum, statistic::kBandMass,  statistic::kSampleColumnMean,
+    statistic::kColumnVariance, statistic::kSquareSum,       statistic::kEntropy,  statistic::kFidelity,
+    statistic::kSourceMass,     statistic::kSourceSquareSum, statistic::kBandMass, statistic::kSampleColumnMean,
 };
 
 constexpr std::array kMeanQuantities{
@@ -18,7 +18,8 @@ constexpr std::array kMeanQuantities{
     mean_statistic::kOutputMean, mean_statistic::kDisplacement,     mean_statistic::kThumbnail,
 };
 
-constexpr std::string_view kNeedsMoreThanTheMap[] = {"fidelity", "value_norm", "key_range", "value_range", "output_mean"};
+constexpr std::string_view kNeedsMoreThanTheMap[] = {"fidelity", "value_norm", "key_range", "value_range",
+                                                     "output_mean"};
 
 constexpr std::int64_t kDisplacementSide = 2 * kDisplacementRadius + 1;
 
@@ -28,36 +29,57 @@ bool is_range(const CaptureQuantity& quantity) {
 
 std::int64_t axis_extent(char axis, const ModelInfo& model, const StepTable& steps, int step, std::int64_t samples) {
   switch (axis) {
-    case 'n': return samples;
-    case 'b': return static_cast<std::int64_t>(model.branches.size());
-    case 'l': return model.layers;
-    case 'h': return model.heads;
-    case 'g': return model.kv_heads;
-    case 's': return static_cast<std::int64_t>(steps.sources(step).size());
-    case 't': return steps.n_key(step);
-    case 'd': return model.head_dim;
-    case 'r': return static_cast<std::int64_t>(std::size(kBandRadii));
-    case '3': return 3;
-    case 'T': return 2 * displacement_time_radius(steps, step) + 1;
+    case 'n':
+      return samples;
+    case 'b':
+      return static_cast<std::int64_t>(model.branches.size());
+    case 'l':
+      return model.layers;
+    case 'h':
+      return model.heads;
+    case 'g':
+      return model.kv_heads;
+    case 's':
+      return static_cast<std::int64_t>(steps.sources(step).size());
+    case 't':
+      return steps.n_key(step);
+    case 'd':
+      return model.head_dim;
+    case 'r':
+      return static_cast<std::int64_t>(std::size(kBandRadii));
+    case '3':
+      return 3;
+    case 'T':
+      return 2 * displacement_time_radius(steps, step) + 1;
     case 'Y':
-    case 'X': return kDisplacementSide;
-    case 'i': return thumbnail_shape(steps, step)[0];
-    case 'j': return thumbnail_shape(steps, step)[1];
-    default: throw usage_error("capture quantity: unknown axis '{}'", axis);
+    case 'X':
+      return kDisplacementSide;
+    case 'i':
+      return thumbnail_shape(steps, step)[0];
+    case 'j':
+      return thumbnail_shape(steps, step)[1];
+    default:
+      throw usage_error("capture quantity: unknown axis '{}'", axis);
   }
 }
 
 }  // namespace
 
-std::span<const CaptureQuantity> statistic_quantities() noexcept { return kStatisticQuantities; }
+std::span<const CaptureQuantity> statistic_quantities() noexcept {
+  return kStatisticQuantities;
+}
 
-std::span<const CaptureQuantity> mean_quantities() noexcept { return kMeanQuantities; }
+std::span<const CaptureQuantity> mean_quantities() noexcept {
+  return kMeanQuantities;
+}
 
 bool follows_from_map(const CaptureQuantity& quantity) noexcept {
   return std::ranges::find(kNeedsMoreThanTheMap, quantity.name) == std::end(kNeedsMoreThanTheMap);
 }
 
-std::string numbered(std::string_view prefix, int number) { return fmt::format("{}_{:02}", prefix, number); }
+std::string numbered(std::string_view prefix, int number) {
+  return fmt::format("{}_{:02}", prefix, number);
+}
 
 std::optional<int> number_of(std::string_view prefix, std::string_view name) {
   if (!name.starts_with(prefix) || name.size() < prefix.size() + 2) return std::nullopt;
@@ -86,7 +108,9 @@ std::vector<AccumulatorPlace> accumulator_places(std::span<const CaptureQuantity
   std::int64_t offset = 0;
   for (int step = 0; step < steps.size(); ++step) {
     for (const CaptureQuantity& quantity : mean_quantities()) {
-      const auto is_it = [&](const CaptureQuantity& other) { return other.name == quantity.name && other.axes == quantity.axes; };
+      const auto is_it = [&](const CaptureQuantity& other) {
+        return other.name == quantity.name && other.axes == quantity.axes;
+      };
       if (std::ranges::none_of(quantities, is_it)) continue;
       places.push_back({quantity, step, offset, quantity_shape(quantity, model, steps, step, 0)});
       offset += element_count(places.back().shape);
@@ -101,8 +125,8 @@ bool corresponds(const StepTable& steps, int step, int source) {
 
 int displacement_time_radius(const StepTable& steps, int step) {
   const auto& sources = steps.sources(step);
-  const bool is_video = std::ranges::any_of(
-      sources, [&](int source) { return corresponds(steps, step, source) && steps[source].t > 1; });
+  const bool is_video =
+      std::ranges::any_of(sources, [&](int source) { return corresponds(steps, step, source) && steps[source].t > 1; });
   return is_video ? kDisplacementRadius : 0;
 }
 
@@ -111,7 +135,8 @@ std::int64_t displacement_bins(const StepTable& steps, int step) {
 }
 
 Shape thumbnail_shape(const StepTable& steps, int step) {
-  return {std::min<std::int64_t>(steps.n_query(step), kThumbnailSide), std::min<std::int64_t>(steps.n_key(step), kThumbnailSide)};
+  return {std::min<std::int64_t>(steps.n_query(step), kThumbnailSide),
+          std::min<std::int64_t>(steps.n_key(step), kThumbnailSide)};
 }
 
 Shape quantity_shape(const CaptureQuantity& quantity, const ModelInfo& model, const StepTable& steps, int step,
@@ -125,7 +150,9 @@ Shape map_shape(const ModelInfo& model, const StepTable& steps, int step, std::i
   return {samples, static_cast<std::int64_t>(model.branches.size()), steps.n_query(step), steps.n_key(step)};
 }
 
-std::string describe_shape(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string describe_shape(const Shape& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 Array<float> means_of_sums(const CaptureQuantity& quantity, const Array<double>& sums, std::int64_t samples) {
   Array<float> means(sums.shape());

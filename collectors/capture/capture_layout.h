@@ -21,8 +21,8 @@ inline constexpr int kCaptureVersion = 1;
 
 namespace statistic {
 /// Only in captures made with --keep column_mean.
-inline constexpr CaptureQuantity kSampleColumnMean{
-    "column_mean", "nblht", "1", "Attention to key j of one sample, mean over queries."};
+inline constexpr CaptureQuantity kSampleColumnMean{"column_mean", "nblht", "1",
+                                                   "Attention to key j of one sample, mean over queries."};
 }  // namespace statistic
 
 /// All quantities of /statistics, in file order; kSampleColumnMean, which is optional, last.
@@ -79,14 +79,15 @@ struct AccumulatorPlace {
 };
 
 /// Places of the means among `quantities`: steps ascending, within a step in the order of mean_quantities().
-[[nodiscard]] std::vector<AccumulatorPlace> accumulator_places(std::span<const CaptureQuantity> quantities, const ModelInfo& model,
-                                                               const StepTable& steps);
+[[nodiscard]] std::vector<AccumulatorPlace> accumulator_places(std::span<const CaptureQuantity> quantities,
+                                                               const ModelInfo& model, const StepTable& steps);
 
 /// "[2, 3, 4]": for messages.
 [[nodiscard]] std::string describe_shape(const Shape& shape);
 
 /// Turns sums over samples into what /means holds: divides by `samples`, except the minimum and maximum
 /// of key_range and value_range, which are those over all samples.
-[[nodiscard]] Array<float> means_of_sums(const CaptureQuantity& quantity, const Array<double>& sums, std::int64_t samples);
+[[nodiscard]] Array<float> means_of_sums(const CaptureQuantity& quantity, const Array<double>& sums,
+                                         std::int64_t samples);
 
 }  // namespace kvscope

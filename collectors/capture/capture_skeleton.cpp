@@ -17,12 +17,14 @@ struct AxisName {
 };
 
 constexpr AxisName kAxisNames[] = {
-    {'n', "sample"}, {'b', "branch"}, {'l', "layer"}, {'h', "head"},    {'g', "kv_head"},  {'s', "source"}, {'t', "key"},
-    {'d', "channel"}, {'r', "radius"}, {'3', "range"}, {'T', "dt"},     {'Y', "dy"},       {'X', "dx"},     {'i', "thumbnail_row"},
-    {'j', "thumbnail_column"},
+    {'n', "sample"}, {'b', "branch"}, {'l', "layer"},   {'h', "head"},          {'g', "kv_head"},
+    {'s', "source"}, {'t', "key"},    {'d', "channel"}, {'r', "radius"},        {'3', "range"},
+    {'T', "dt"},     {'Y', "dy"},     {'X', "dx"},      {'i', "thumbnail_row"}, {'j', "thumbnail_column"},
 };
 
-std::string axis_name(char letter) { return std::string(std::ranges::find(kAxisNames, letter, &AxisName::letter)->name); }
+std::string axis_name(char letter) {
+  return std::string(std::ranges::find(kAxisNames, letter, &AxisName::letter)->name);
+}
 
 /// Coordinates along one axis, e.g. -8 .. 8 for dx.
 Array<std::int32_t> axis_values(char letter, std::int64_t extent, const StepTable& steps, int step) {
@@ -52,7 +54,8 @@ class Scales {
   std::string scale(char letter, std::int64_t extent, int step) {
     const bool differs_by_step = std::string_view("stTij").find(letter) != std::string_view::npos;
     const std::string name = axis_name(letter);
-    const std::string path = differs_by_step ? fmt::format("/axes/{}/{}", numbered("step", step), name) : "/axes/" + name;
+    const std::string path =
+        differs_by_step ? fmt::format("/axes/{}/{}", numbered("step", step), name) : "/axes/" + name;
     if (!file_.has(path)) {
       file_.write(path, axis_values(letter, extent, geometry_.steps, step));
       file_.make_dimension_scale(path, name);
@@ -64,9 +67,12 @@ class Scales {
   const CaptureGeometry& geometry_;
 };
 
-std::int64_t stored_element_bytes(const CaptureQuantity& quantity) { return quantity.name == mean_statistic::kThumbnail.name ? 2 : 4; }
+std::int64_t stored_element_bytes(const CaptureQuantity& quantity) {
+  return quantity.name == mean_statistic::kThumbnail.name ? 2 : 4;
+}
 
-void make_quantity(Hdf5File& file, const CaptureQuantity& quantity, const CaptureGeometry& geometry, int step, Scales& scales) {
+void make_quantity(Hdf5File& file, const CaptureQuantity& quantity, const CaptureGeometry& geometry, int step,
+                   Scales& scales) {
   const std::string path = dataset_path(quantity, step);
   const Shape shape = quantity_shape(quantity, geometry.model, geometry.steps, step, geometry.samples);
   const DatasetLayout layout = checksummed(shape, is_per_sample(quantity) ? 1 : 0, stored_element_bytes(quantity));
@@ -110,7 +116,8 @@ void make_step_table(Hdf5File& file, const StepTable& steps) {
   file.set_attribute("/steps", "columns", std::vector<std::string>(std::begin(kStepColumns), std::end(kStepColumns)));
   file.set_attribute("/steps", "units", "token");
   if (steps.sees_everything()) return;
-  file.write("/visible", Array<std::uint8_t>(Shape{steps.size(), steps.size()}, {steps.visible().begin(), steps.visible().end()}));
+  file.write("/visible",
+             Array<std::uint8_t>(Shape{steps.size(), steps.size()}, {steps.visible().begin(), steps.visible().end()}));
 }
 
 void make_samples(Hdf5File& file, const CapturePlan& plan) {
@@ -181,7 +188,9 @@ DatasetLayout checksummed(const Shape& shape, std::size_t leading, std::int64_t 
   return {.chunk = chunk, .checksum = true, .allocate = true};
 }
 
-Shape map_chunk(const Shape& shape) { return {1, 1, std::min(shape[2], statistics_strip_rows(shape[3])), shape[3]}; }
+Shape map_chunk(const Shape& shape) {
+  return {1, 1, std::min(shape[2], statistics_strip_rows(shape[3])), shape[3]};
+}
 
 void make_capture_skeleton(Hdf5File& file, const CapturePlan& plan) {
   make_header(file, plan);
@@ -189,7 +198,8 @@ void make_capture_skeleton(Hdf5File& file, const CapturePlan& plan) {
   make_samples(file, plan);
   Scales scales(file, plan.geometry);
   for (int step = 0; step < plan.geometry.steps.size(); ++step) {
-    for (const CaptureQuantity& quantity : plan.contents.quantities) make_quantity(file, quantity, plan.geometry, step, scales);
+    for (const CaptureQuantity& quantity : plan.contents.quantities)
+      make_quantity(file, quantity, plan.geometry, step, scales);
     describe_group(file, group_path(statistic::kColumnVariance, step), statistic::kColumnVariance);
     describe_group(file, group_path(mean_statistic::kColumnMean, step), mean_statistic::kColumnMean);
     const std::string means = group_path(mean_statistic::kColumnMean, step);

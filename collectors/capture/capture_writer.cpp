@@ -26,16 +26,19 @@ void check_same_settings(const Json& found, const Json& expected, const std::str
   for (const auto& [name, value] : expected.items()) {
     const Json stored = found.is_object() && found.contains(name) ? found[name] : Json();
     if (stored != value) {
-      throw bad_input("{}: cannot resume: '{}' is {} there, but {} is asked for", file, name, stored.dump(), value.dump());
+      throw bad_input("{}: cannot resume: '{}' is {} there, but {} is asked for", file, name, stored.dump(),
+                      value.dump());
     }
   }
 }
 
 void check_same_geometry(const Capture& found, const CapturePlan& plan, const std::string& file) {
   check_same_model(found.model(), file, plan.geometry.model, "the model to resume with");
-  if (!(found.model() == plan.geometry.model)) throw bad_input("{}: cannot resume: element types of keys or values differ", file);
+  if (!(found.model() == plan.geometry.model))
+    throw bad_input("{}: cannot resume: element types of keys or values differ", file);
   if (!(found.steps() == plan.geometry.steps)) {
-    throw bad_input("{}: cannot resume: its steps are {}, but {} are asked for", file, describe(found.steps()), describe(plan.geometry.steps));
+    throw bad_input("{}: cannot resume: its steps are {}, but {} are asked for", file, describe(found.steps()),
+                    describe(plan.geometry.steps));
   }
 }
 
@@ -115,7 +118,8 @@ struct CaptureWriter::Implementation {
 
   void write_means() {
     for (const auto& [quantity, step, offset, shape] : places) {
-      file.write_slab(dataset_path(quantity, step), Shape(shape.size(), 0), means_of_sums(quantity, at(step).sums(quantity), added));
+      file.write_slab(dataset_path(quantity, step), Shape(shape.size(), 0),
+                      means_of_sums(quantity, at(step).sums(quantity), added));
       file.set_attribute(group_path(quantity, step), "samples", added);
     }
   }
@@ -133,18 +137,21 @@ struct CaptureWriter::Implementation {
   int slot = 1;  ///< holds the sums of `flushed` samples
 };
 
-CaptureWriter::CaptureWriter(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
+CaptureWriter::CaptureWriter(std::unique_ptr<Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
 CaptureWriter::~CaptureWriter() = default;
 CaptureWriter::CaptureWriter(CaptureWriter&&) noexcept = default;
 CaptureWriter& CaptureWriter::operator=(CaptureWriter&&) noexcept = default;
 
 CaptureWriter CaptureWriter::create(const std::filesystem::path& path, const CapturePlan& plan) {
   const auto samples = static_cast<std::size_t>(plan.geometry.samples);
-  require(samples >= 1 && plan.labels.size() == samples && plan.seeds.size() == samples, "capture: one label and one seed per sample");
+  require(samples >= 1 && plan.labels.size() == samples && plan.seeds.size() == samples,
+          "capture: one label and one seed per sample");
   if (path.has_parent_path()) {
     std::error_code failure;
     std::filesystem::create_directories(path.parent_path(), failure);
-    if (failure) throw environment_error("{}: cannot make the folder: {}", path.parent_path().string(), failure.message());
+    if (failure)
+      throw environment_error("{}: cannot make the folder: {}", path.parent_path().string(), failure.message());
   }
   lay_out(partial_path(path), plan);
   return CaptureWriter(std::make_unique<Implementation>(path, plan, Hdf5File::open_for_writing(partial_path(path))));
@@ -172,30 +179,40 @@ CaptureWriter CaptureWriter::resume(const std::filesystem::path& path, const Cap
     }
   }
   const auto labels = file.read<std::int64_t>("/samples/label");
-  if (!std::ranges::equal(labels.values(), plan.labels)) throw bad_input("{}: cannot resume: it was started with other labels or another number of samples", name);
-  if (file.has("/samples/image") != plan.contents.images) throw bad_input("{}: cannot resume: images are stored in one of the runs only", name);
+  if (!std::ranges::equal(labels.values(), plan.labels))
+    throw bad_input("{}: cannot resume: it was started with other labels or another number of samples", name);
+  if (file.has("/samples/image") != plan.contents.images)
+    throw bad_input("{}: cannot resume: images are stored in one of the runs only", name);
   implementation->added = samples;
   implementation->flushed = samples;
   implementation->load_sums();
   return CaptureWriter(std::move(implementation));
 }
 
-const std::filesystem::path& CaptureWriter::partial() const noexcept { return implementation_->partial; }
+const std::filesystem::path& CaptureWriter::partial() const noexcept {
+  return implementation_->partial;
+}
 
-std::int64_t CaptureWriter::samples() const noexcept { return implementation_->added; }
+std::int64_t CaptureWriter::samples() const noexcept {
+  return implementation_->added;
+}
 
-StepStatistics& CaptureWriter::statistics(int step) { return implementation_->at(step); }
+StepStatistics& CaptureWriter::statistics(int step) {
+  return implementation_->at(step);
+}
 
 void CaptureWriter::write_map_rows(int layer, int head, int step, std::int64_t sample_in_batch, std::int64_t branch,
                                    std::int64_t first_query, const Array<float>& rows) {
   const std::scoped_lock lock(implementation_->mutex);
-  implementation_->file.write_slab(map_path(layer, head, step), {implementation_->added + sample_in_batch, branch, first_query, 0}, rows);
+  implementation_->file.write_slab(map_path(layer, head, step),
+                                   {implementation_->added + sample_in_batch, branch, first_query, 0}, rows);
 }
 
 void CaptureWriter::add_samples(const Array<std::int32_t>& tokens, const Array<std::uint8_t>& images) {
   Implementation& own = *implementation_;
   const std::int64_t count = tokens.extent(0);
-  require(count >= 1 && count <= own.plan.batch && own.added + count <= own.plan.geometry.samples, "capture: more samples than were announced");
+  require(count >= 1 && count <= own.plan.batch && own.added + count <= own.plan.geometry.samples,
+          "capture: more samples than were announced");
   own.file.write_slab("/samples/tokens", {own.added, 0}, tokens);
   if (own.plan.contents.images) own.file.write_slab("/samples/image", {own.added, 0, 0, 0}, images);
   for (int step = 0; step < own.plan.geometry.steps.size(); ++step) {
@@ -203,13 +220,16 @@ void CaptureWriter::add_samples(const Array<std::int32_t>& tokens, const Array<s
       if (!is_per_sample(quantity)) continue;
       Shape offset(quantity.axes.size(), 0);
       offset[0] = own.added;
-      own.file.write_slab(dataset_path(quantity, step), offset, first_samples(own.at(step).per_sample(quantity), count));
+      own.file.write_slab(dataset_path(quantity, step), offset,
+                          first_samples(own.at(step).per_sample(quantity), count));
     }
   }
   own.added += count;
 }
 
-void CaptureWriter::flush() { implementation_->flush(); }
+void CaptureWriter::flush() {
+  implementation_->flush();
+}
 
 void CaptureWriter::finish() {
   Implementation& own = *implementation_;

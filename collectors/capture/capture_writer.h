@@ -18,8 +18,8 @@ namespace kvscope {
 struct CapturePlan {
   CaptureGeometry geometry;
   CaptureContents contents;
-  std::vector<std::int64_t> labels;   ///< [samples]
-  std::vector<std::uint64_t> seeds;   ///< [samples]
+  std::vector<std::int64_t> labels;  ///< [samples]
+  std::vector<std::uint64_t> seeds;  ///< [samples]
   /// What decides a sample's bits: resuming needs the same values, compared field by field.
   Json settings;
   /// The run attribute besides the settings: command line, versions, device, what was left out.
@@ -57,8 +57,8 @@ class CaptureWriter {
   [[nodiscard]] StepStatistics& statistics(int step);
   /// Rows [first_query, first_query + rows) of the raw map of a sample of the batch; thread safe.
   /// @param rows  [1, 1, rows, T_k]
-  void write_map_rows(int layer, int head, int step, std::int64_t sample_in_batch, std::int64_t branch, std::int64_t first_query,
-                      const Array<float>& rows);
+  void write_map_rows(int layer, int head, int step, std::int64_t sample_in_batch, std::int64_t branch,
+                      std::int64_t first_query, const Array<float>& rows);
   /// Completes the next `tokens.extent(0)` samples: their figures are in statistics() and their maps written.
   /// @param tokens  [count, total tokens]
   /// @param images  [count, height, width, 3], or empty

@@ -1,10 +1,9 @@
 #include "support/aten.h"
 // aten.h comes first.
-#include "collectors/capture/collect.h"
-
 #include "collectors/base/file.h"
 #include "collectors/capture/capture.h"
 #include "collectors/capture/capture_layout.h"
+#include "collectors/capture/collect.h"
 #include "collectors/capture/head_statistics.h"
 #include "collectors/capture/recording_kv_cache.h"
 #include "collectors/hdf5/hdf5_file.h"
@@ -121,7 +120,8 @@ TEST_SUITE("collectors.capture.collect") {
           const auto expected = statistics_of_map(map.values(), capture.steps(), step);
           CHECK(std::abs(variance(sample, 1, 1, head) - expected.column_variance) < 1e-5 * expected.square_sum);
           CHECK(entropy(sample, 1, 1, head) == doctest::Approx(expected.entropy).epsilon(1e-5));
-          CHECK(band(sample, 1, 1, head, step, 1) == doctest::Approx(expected.band_mass[static_cast<std::size_t>(step) * 4 + 1]).epsilon(1e-5));
+          CHECK(band(sample, 1, 1, head, step, 1) ==
+                doctest::Approx(expected.band_mass[static_cast<std::size_t>(step) * 4 + 1]).epsilon(1e-5));
           CHECK(sample_mean(sample, 1, 1, head, 0) == doctest::Approx(expected.column_mean[0]).epsilon(1e-5));
           CHECK(fidelity(sample, 1, 1, head) < 1e-5F);
         }
@@ -171,7 +171,8 @@ TEST_SUITE("collectors.capture.collect") {
     const auto engine = testing::small_noise_engine();
     auto request = small_request(folder / "c.h5");
     request.stop = stop_after(2);
-    check_error(ErrorCode::kInterrupted, [&] { (void)collect(engine, request); }, "6 of 7", "c.h5.partial", "--resume");
+    check_error(
+        ErrorCode::kInterrupted, [&] { (void)collect(engine, request); }, "6 of 7", "c.h5.partial", "--resume");
     CHECK_FALSE(std::filesystem::exists(folder / "c.h5"));
 
     auto six = small_request(folder / "six.h5");
@@ -184,7 +185,8 @@ TEST_SUITE("collectors.capture.collect") {
     CHECK(stopped.map_samples() == 6);
     CHECK(stopped.labels() == expected.labels());
     for (int step = 0; step < 3; ++step) {
-      for (const auto& quantity : {statistic::kEntropy, statistic::kBandMass, mean_statistic::kColumnMean, mean_statistic::kKeyRange, mean_statistic::kDisplacement}) {
+      for (const auto& quantity : {statistic::kEntropy, statistic::kBandMass, mean_statistic::kColumnMean,
+                                   mean_statistic::kKeyRange, mean_statistic::kDisplacement}) {
         const auto x = stopped.read(quantity, step);
         const auto y = expected.read(quantity, step);
         CHECK(x.shape() == y.shape());
@@ -202,7 +204,8 @@ TEST_SUITE("collectors.capture.collect") {
       auto request = small_request(folder / "parts.h5");
       request.earlier_run = EarlierRun::kReplace;
       request.stop = stop_after(batches);
-      check_error(ErrorCode::kInterrupted, [&] { (void)collect(engine, request); }, "stopped");
+      check_error(
+          ErrorCode::kInterrupted, [&] { (void)collect(engine, request); }, "stopped");
       request.stop = nullptr;
       request.earlier_run = EarlierRun::kResume;
       request.batch = 2;
@@ -219,7 +222,8 @@ TEST_SUITE("collectors.capture.collect") {
     (void)collect(engine, small_request(folder / "whole.h5"));
     auto request = small_request(folder / "c.h5");
     request.stop = stop_after(1);
-    check_error(ErrorCode::kInterrupted, [&] { (void)collect(engine, request); }, "3 of 7");
+    check_error(
+        ErrorCode::kInterrupted, [&] { (void)collect(engine, request); }, "3 of 7");
     {  // what a kill between writing the other slot and counting it leaves: garbage that nothing points at
       Hdf5File file = Hdf5File::open_for_writing(partial_path(folder / "c.h5"));
       const std::int64_t other = file.number_list_attribute(kAccumulators, "samples").at(0) == 3 ? 1 : 0;
@@ -239,12 +243,14 @@ TEST_SUITE("collectors.capture.collect") {
     const auto engine = testing::small_noise_engine();
     auto request = small_request(folder / "c.h5");
     request.stop = stop_after(1);
-    check_error(ErrorCode::kInterrupted, [&] { (void)collect(engine, request); }, "3 of 7");
+    check_error(
+        ErrorCode::kInterrupted, [&] { (void)collect(engine, request); }, "3 of 7");
     request.earlier_run = EarlierRun::kResume;
     const auto refuse = [&](auto&& change, const char* word) {
       auto changed = request;
       change(changed);
-      check_error(ErrorCode::kBadInput, [&] { (void)collect(engine, changed); }, "c.h5.partial", word);
+      check_error(
+          ErrorCode::kBadInput, [&] { (void)collect(engine, changed); }, "c.h5.partial", word);
     };
     refuse([](CollectRequest& r) { r.seed = 12; }, "'seed' is 11");
     refuse([](CollectRequest& r) { r.guidance = 1; }, "'guidance'");
@@ -255,9 +261,11 @@ TEST_SUITE("collectors.capture.collect") {
     ModelInfo other_model = engine.model();
     other_model.fingerprint = "other";
     const testing::NoiseEngine other(other_model, engine.steps());
-    check_error(ErrorCode::kBadInput, [&] { (void)collect(other, request); }, "fingerprint", "other");
+    check_error(
+        ErrorCode::kBadInput, [&] { (void)collect(other, request); }, "fingerprint", "other");
     request.earlier_run = EarlierRun::kRefuse;
-    check_error(ErrorCode::kUsage, [&] { (void)collect(engine, request); }, "c.h5.partial", "--resume", "--overwrite");
+    check_error(
+        ErrorCode::kUsage, [&] { (void)collect(engine, request); }, "c.h5.partial", "--resume", "--overwrite");
   }
 
   TEST_CASE("impossible requests are refused before a file is made") {
@@ -266,7 +274,8 @@ TEST_SUITE("collectors.capture.collect") {
     const auto refuse = [&](auto&& change, const char* word) {
       auto changed = small_request(folder / "c.h5");
       change(changed);
-      check_error(ErrorCode::kUsage, [&] { (void)collect(engine, changed); }, word);
+      check_error(
+          ErrorCode::kUsage, [&] { (void)collect(engine, changed); }, word);
       CHECK(std::filesystem::is_empty(folder.path()));
     };
     refuse([](CollectRequest& r) { r.labels = {10}; }, "label 10");
@@ -334,7 +343,8 @@ TEST_SUITE("collectors.capture.collect") {
     add_datasets(file, "/", names);
     std::int64_t elements = 0;
     for (const std::string& name : names) {
-      if (name.starts_with("/statistics") && name.find("step_02/e") != std::string::npos) elements += element_count(file.shape(name));
+      if (name.starts_with("/statistics") && name.find("step_02/e") != std::string::npos)
+        elements += element_count(file.shape(name));
     }
     CHECK(elements == 7 * 2 * 2 * 4);
     std::int64_t bytes = 0;
@@ -356,7 +366,8 @@ TEST_SUITE("collectors.capture.collect") {
     auto request = small_request(folder / "c.h5");
     {
       const FileSizeLimit limit(300'000);
-      check_error(ErrorCode::kEnvironment, [&] { (void)collect(engine, request); }, "c.h5.partial");
+      check_error(
+          ErrorCode::kEnvironment, [&] { (void)collect(engine, request); }, "c.h5.partial");
     }
     CHECK_FALSE(std::filesystem::exists(folder / "c.h5"));
     request.earlier_run = EarlierRun::kReplace;
