@@ -153,9 +153,11 @@ struct Capture::Implementation {
       if (file.has(dataset_path(quantity, 0))) stored.push_back(quantity);
     }
     accumulators = accumulator_places(stored, model, steps);
-    const std::int64_t size = accumulators.empty() ? 0 : accumulators.back().offset + element_count(accumulators.back().shape);
+    const std::int64_t size =
+        accumulators.empty() ? 0 : accumulators.back().offset + element_count(accumulators.back().shape);
     if (const Shape shape = file.shape(kAccumulators); shape != Shape{2, size}) {
-      throw bad_input("{}: {} has the shape {}, expected [2, {}]", file.path().string(), kAccumulators, describe_shape(shape), size);
+      throw bad_input("{}: {} has the shape {}, expected [2, {}]", file.path().string(), kAccumulators,
+                      describe_shape(shape), size);
     }
   }
 
@@ -224,7 +226,8 @@ struct Capture::Implementation {
     const Shape shape = quantity_shape(quantity, model, steps, step, samples);
     if (element_count(shape) == 0) return Array<float>(shape);
     if (const AccumulatorPlace* place = accumulator(quantity, step)) {
-      const auto sums = file.read_slab<double>(kAccumulators, {*accumulator_slot, place->offset}, {1, element_count(shape)});
+      const auto sums =
+          file.read_slab<double>(kAccumulators, {*accumulator_slot, place->offset}, {1, element_count(shape)});
       return means_of_sums(quantity, Array<double>(shape, {sums.values().begin(), sums.values().end()}), samples);
     }
     const std::string dataset = dataset_path(quantity, step);

@@ -108,7 +108,9 @@ std::vector<AccumulatorPlace> accumulator_places(std::span<const CaptureQuantity
   std::int64_t offset = 0;
   for (int step = 0; step < steps.size(); ++step) {
     for (const CaptureQuantity& quantity : mean_quantities()) {
-      const auto is_it = [&](const CaptureQuantity& other) { return other.name == quantity.name && other.axes == quantity.axes; };
+      const auto is_it = [&](const CaptureQuantity& other) {
+        return other.name == quantity.name && other.axes == quantity.axes;
+      };
       if (std::ranges::none_of(quantities, is_it)) continue;
       places.push_back({quantity, step, offset, quantity_shape(quantity, model, steps, step, 0)});
       offset += element_count(places.back().shape);

@@ -79,8 +79,8 @@ struct AccumulatorPlace {
 };
 
 /// Places of the means among `quantities`: steps ascending, within a step in the order of mean_quantities().
-[[nodiscard]] std::vector<AccumulatorPlace> accumulator_places(std::span<const CaptureQuantity> quantities, const ModelInfo& model,
-                                                               const StepTable& steps);
+[[nodiscard]] std::vector<AccumulatorPlace> accumulator_places(std::span<const CaptureQuantity> quantities,
+                                                               const ModelInfo& model, const StepTable& steps);
 
 /// "[2, 3, 4]": for messages.
 [[nodiscard]] std::string describe_shape(const Shape& shape);

@@ -118,7 +118,8 @@ struct CaptureWriter::Implementation {
 
   void write_means() {
     for (const auto& [quantity, step, offset, shape] : places) {
-      file.write_slab(dataset_path(quantity, step), Shape(shape.size(), 0), means_of_sums(quantity, at(step).sums(quantity), added));
+      file.write_slab(dataset_path(quantity, step), Shape(shape.size(), 0),
+                      means_of_sums(quantity, at(step).sums(quantity), added));
       file.set_attribute(group_path(quantity, step), "samples", added);
     }
   }

@@ -86,7 +86,8 @@ void add_findings(Inspection& inspection, const std::filesystem::path& path) {
   if (!errors.empty()) {
     const std::size_t more = errors.size() - std::min(errors.size(), kShownErrors);
     errors.resize(errors.size() - more);
-    throw bad_input("{}: {}{}", path.string(), fmt::join(errors, "; "), more > 0 ? fmt::format("; and {} more errors", more) : "");
+    throw bad_input("{}: {}{}", path.string(), fmt::join(errors, "; "),
+                    more > 0 ? fmt::format("; and {} more errors", more) : "");
   }
   inspection.add("check", warnings.empty() ? "passed" : "passed with warnings");
   if (!warnings.empty()) inspection.tables.push_back({"warnings", std::move(warnings)});

@@ -1,5 +1,5 @@
-#include "collectors/capture/capture.h"
 #include "collectors/base/json_file.h"
+#include "collectors/capture/capture.h"
 #include "reports/command_line/command.h"
 #include "support/paths.h"
 
@@ -27,7 +27,9 @@ Outcome run(std::vector<std::string> words) {
   return {status, out.str(), err.str()};
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 /// The command refuses `words` with `status`, says `word`, and leaves no file behind.
 void check_refused(std::vector<std::string> words, ExitStatus status, const std::string& word) {
@@ -46,8 +48,8 @@ void check_refused(std::vector<std::string> words, ExitStatus status, const std:
 TEST_SUITE("reports.command_line.command_collect") {
   TEST_CASE("labels alone make one sample each and the capture says how it was made") {
     const testing::TemporaryFolder folder;
-    const Outcome outcome =
-        run({"--labels", "3,7", "--seed", "5", "--top-k", "100", "--images", "--maps", "layers=5,heads=2,steps=5", "--json", "-o", (folder / "c.h5").string()});
+    const Outcome outcome = run({"--labels", "3,7", "--seed", "5", "--top-k", "100", "--images", "--maps",
+                                 "layers=5,heads=2,steps=5", "--json", "-o", (folder / "c.h5").string()});
     CAPTURE(outcome.err);
     REQUIRE(outcome.status == 0);
     CHECK(parse_json(outcome.out, "stdout")["samples"] == 2);
@@ -71,13 +73,15 @@ TEST_SUITE("reports.command_line.command_collect") {
     const Capture capture = Capture::open(folder / "c.h5");
     CHECK(capture.model().key_type == ElementType::kBFloat16);
     const auto fidelity = capture.read(statistic::kFidelity, 5);
-    for (const float error : fidelity.values()) CHECK(error < 0.02F);  // 2^-9 rounding of the output and of the library's weights
+    for (const float error : fidelity.values())
+      CHECK(error < 0.02F);  // 2^-9 rounding of the output and of the library's weights
   }
 
   TEST_CASE("labels are cycled through up to the number of samples") {
     const testing::TemporaryFolder folder;
     std::ofstream(folder / "labels.txt") << "4\n2\n";
-    REQUIRE(run({"--labels-file", (folder / "labels.txt").string(), "--samples", "3", "-o", (folder / "c.h5").string()}).status == 0);
+    REQUIRE(run({"--labels-file", (folder / "labels.txt").string(), "--samples", "3", "-o", (folder / "c.h5").string()})
+                .status == 0);
     CHECK(Capture::open(folder / "c.h5").labels() == std::vector<std::int64_t>{4, 2, 4});
   }
 
@@ -109,7 +113,8 @@ TEST_SUITE("reports.command_line.command_collect") {
   TEST_CASE("help names every option with its unit and default") {
     const Outcome outcome = run({"--help"});
     CHECK(outcome.status == 0);
-    for (const char* word : {"--labels", "--samples", "--maps", "--max-bytes", "bytes", "--estimate", "--resume", "--keep"}) {
+    for (const char* word :
+         {"--labels", "--samples", "--maps", "--max-bytes", "bytes", "--estimate", "--resume", "--keep"}) {
       CAPTURE(word);
       CHECK(contains(outcome.out, word));
     }
