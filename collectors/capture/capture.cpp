@@ -147,18 +147,6 @@ struct Capture::Implementation {
       throw bad_input("{}: {} has the shape {}, expected [2, {}]", file.path().string(), kAccumulators,
                       describe_shape(shape), size);
     }
-    // Of the means that this file has at its first step: all steps have the same.
-    std::vector<CaptureQuantity> stored;
-    for (const CaptureQuantity& quantity : mean_quantities()) {
-      if (file.has(dataset_path(quantity, 0))) stored.push_back(quantity);
-    }
-    accumulators = accumulator_places(stored, model, steps);
-    const std::int64_t size =
-        accumulators.empty() ? 0 : accumulators.back().offset + element_count(accumulators.back().shape);
-    if (const Shape shape = file.shape(kAccumulators); shape != Shape{2, size}) {
-      throw bad_input("{}: {} has the shape {}, expected [2, {}]", file.path().string(), kAccumulators,
-                      describe_shape(shape), size);
-    }
   }
 
   void find_maps() {
