@@ -42,9 +42,10 @@ void check_same(const Scores& a, const Scores& b) {
   CHECK(a.run == b.run);
   CHECK(a.made_from == b.made_from);
   REQUIRE(a.values.size() == b.values.size());
-  for (const auto& [name, values] : a.values) {
-    CAPTURE(name);
-    const HeadScoreValues& other = b.values.at(name);
+  for (const auto& entry : a.values) {
+    CAPTURE(entry.first);
+    const HeadScoreValues& values = entry.second;
+    const HeadScoreValues& other = b.values.at(entry.first);
     CHECK(same(values.mean, other.mean));
     CHECK(same(values.deviation, other.deviation));
     CHECK(same(values.low, other.low));
