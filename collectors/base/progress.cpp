@@ -10,15 +10,9 @@
 namespace kvscope {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr auto kTerminalInterval = std::chrono::milliseconds(100);
-constexpr auto kLineInterval = std::chrono::seconds(5);
+constexpr double kTerminalSeconds = 0.1;  // between two drawings
+constexpr double kLineSeconds = 5.0;
 constexpr int kBarWidth = 30;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 }  // namespace
 
@@ -27,9 +21,7 @@ Progress::Progress(std::string task, std::int64_t total, std::string unit, std::
       total_(total),
       unit_(std::move(unit)),
       out_(out),
-      is_terminal_(out == &std::cerr && isatty(STDERR_FILENO) == 1),
-      start_(Clock::now()),
-      last_draw_(start_) {}
+      is_terminal_(out == &std::cerr && isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
   finish();
@@ -37,14 +29,13 @@ Progress::~Progress() {
 
 void Progress::update(std::int64_t done) {
   done_ = done;
-  const auto interval = is_terminal_ ? Clock::duration(kTerminalInterval) : Clock::duration(kLineInterval);
-  if (Clock::now() - last_draw_ >= interval) draw();
+  if (since_draw_.seconds() >= (is_terminal_ ? kTerminalSeconds : kLineSeconds)) draw();
 }
 
 void Progress::draw() {
-  last_draw_ = Clock::now();
+  since_draw_ = Stopwatch();
   if (out_ == nullptr) return;
-  const double elapsed = seconds_since(start_);
+  const double elapsed = watch_.seconds();
   const double fraction = total_ > 0 ? static_cast<double>(done_) / static_cast<double>(total_) : 1.0;
   const double left = fraction > 0.0 ? elapsed * (1.0 - fraction) / fraction : 0.0;
   if (is_terminal_) {
@@ -62,7 +53,7 @@ void Progress::finish() {
   finished_ = true;
   if (out_ == nullptr) return;
   *out_ << fmt::format("{}{}: {} of {} {} in {:.1f} s{}\n", is_terminal_ ? "\r" : "", task_, done_, total_, unit_,
-                       seconds_since(start_), is_terminal_ ? std::string(kBarWidth + 20, ' ') : std::string());
+                       watch_.seconds(), is_terminal_ ? std::string(kBarWidth + 20, ' ') : std::string());
   out_->flush();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <chrono>
+#include "collectors/base/stopwatch.h"
+
 #include <cstdint>
 #include <ostream>
 #include <string>
@@ -33,8 +34,8 @@ class Progress {
   bool is_terminal_;
   bool finished_ = false;
   std::int64_t done_ = 0;
-  std::chrono::steady_clock::time_point start_;
-  std::chrono::steady_clock::time_point last_draw_;
+  Stopwatch watch_;
+  Stopwatch since_draw_;
 };
 
 }  // namespace kvscope

@@ -3,6 +3,7 @@
 #include "collectors/base/parallel.h"
 #include "collectors/capture/head_statistics.h"
 #include "collectors/compute/attention_strip.h"
+#include "collectors/compute/compute_tensor.h"
 #include "collectors/compute/convert.h"
 
 #include <ATen/core/Tensor.h>
@@ -13,19 +14,6 @@
 namespace kvscope {
 namespace {
 
-ElementType element_type(const at::Tensor& tensor) {
-  switch (tensor.scalar_type()) {
-    case at::kFloat:
-      return ElementType::kFloat32;
-    case at::kHalf:
-      return ElementType::kFloat16;
-    case at::kBFloat16:
-      return ElementType::kBFloat16;
-    default:
-      throw usage_error("capture: attention in an element type that is none of float32, float16, bfloat16");
-  }
-}
-
 /// Tokens of one (row, head) of a tensor [rows, heads, tokens, head_dim]; null where channels are not adjacent.
 struct Tokens {
   const void* data;
@@ -34,14 +22,9 @@ struct Tokens {
 };
 
 Tokens tokens_of(const at::Tensor& tensor, std::int64_t row, std::int64_t head) {
-  const ElementType type = element_type(tensor);
+  const ElementType type = compute_type_of(tensor, "a captured tensor");
   const auto* bytes = static_cast<const std::byte*>(tensor.const_data_ptr());
   return {bytes + (row * tensor.stride(0) + head * tensor.stride(1)) * element_bytes(type), type, tensor.stride(2)};
-}
-
-/// The same tensor with adjacent channels.
-at::Tensor with_adjacent_channels(const at::Tensor& tensor) {
-  return tensor.stride(3) == 1 ? tensor : tensor.contiguous();
 }
 
 /// One attention call, ready to be taken apart by row and head from several threads.

@@ -4,6 +4,7 @@
 #include "collectors/base/interrupt.h"
 #include "collectors/base/parallel.h"
 #include "collectors/base/progress.h"
+#include "collectors/base/stopwatch.h"
 #include "collectors/capture/attention_observers.h"
 #include "collectors/capture/capture_layout.h"
 #include "collectors/capture/capture_writer.h"
@@ -14,17 +15,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
 namespace kvscope {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 CaptureGeometry geometry_of(const Engine& engine, const CollectRequest& request) {
   return {.model = engine.model(),
@@ -142,15 +136,15 @@ class CollectRun {
       flush_if_due();
       progress.update(writer_.samples());
     }
-    const auto start = Clock::now();
+    const Stopwatch watch;
     writer_.finish();
-    result_.write_seconds += seconds_since(start);
+    result_.write_seconds += watch.seconds();
     progress.finish();
     result_.file = request_.output;
     result_.samples = samples;
     result_.file_bytes = static_cast<std::int64_t>(std::filesystem::file_size(request_.output));
     result_.observer_seconds = cache_.observer_seconds();
-    result_.seconds = seconds_since(start_);
+    result_.seconds = watch_.seconds();
     return result_;
   }
 
@@ -180,20 +174,20 @@ class CollectRun {
       store_tokens(outcome.tokens, plan_.geometry.steps.token_offset(outcome.step), tokens);
     }
     const auto images = plan_.contents.images ? stored_images(session->images()) : Array<std::uint8_t>();
-    const auto start = Clock::now();
+    const Stopwatch watch;
     writer_.add_samples(tokens, images);
-    result_.write_seconds += seconds_since(start);
+    result_.write_seconds += watch.seconds();
   }
 
   void flush_if_due() {
     constexpr double kLongestSeconds = 30.0;
     constexpr double kLargestShare = 0.05;
-    const double waited = seconds_since(last_flush_);
+    const double waited = since_flush_.seconds();
     if (waited < kLongestSeconds && flush_seconds_ > kLargestShare * waited) return;
-    const auto start = Clock::now();
+    const Stopwatch watch;
     writer_.flush();
-    last_flush_ = Clock::now();
-    flush_seconds_ = seconds_since(start);
+    since_flush_ = Stopwatch();
+    flush_seconds_ = watch.seconds();
     result_.write_seconds += flush_seconds_;
   }
 
@@ -205,8 +199,8 @@ class CollectRun {
   MapObserver maps_;
   RecordingKvCache cache_;
   CollectResult result_;
-  Clock::time_point start_ = Clock::now();
-  Clock::time_point last_flush_ = Clock::now();
+  Stopwatch watch_;
+  Stopwatch since_flush_;
   double flush_seconds_ = 0.0;
 };
 
@@ -271,7 +265,7 @@ double plain_generation_seconds(const Engine& engine, const CollectRequest& requ
   const auto samples = static_cast<std::int64_t>(request.labels.size());
   const auto branches = static_cast<std::int64_t>(engine.model().branches.size());
   FullKvCache cache;
-  const auto start = Clock::now();
+  const Stopwatch watch;
   for (std::int64_t first = 0; first < samples; first += request.batch) {
     throw_if_interrupted();
     const std::int64_t count = std::min(request.batch, samples - first);
@@ -280,7 +274,7 @@ double plain_generation_seconds(const Engine& engine, const CollectRequest& requ
     while (!session->done()) (void)session->advance(cache);
     if (request.images) (void)session->images();
   }
-  return seconds_since(start);
+  return watch.seconds();
 }
 
 }  // namespace kvscope

@@ -1,8 +1,9 @@
 #include "collectors/capture/recording_kv_cache.h"
 
+#include "collectors/base/stopwatch.h"
+
 #include <ATen/core/Tensor.h>
 
-#include <chrono>
 #include <utility>
 
 namespace kvscope {
@@ -17,7 +18,7 @@ void RecordingKvCache::begin(std::int64_t rows) {
 at::Tensor RecordingKvCache::attend(const AttentionSite& site, const Step& step, const at::Tensor& q,
                                     const at::Tensor& k, const at::Tensor& v) {
   at::Tensor output = cache_.attend(site, step, q, k, v);
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   const AttentionRecord record{.site = site,
                                .step = step,
                                .q = q,
@@ -25,7 +26,7 @@ at::Tensor RecordingKvCache::attend(const AttentionSite& site, const Step& step,
                                .values = cache_.attended_values(site.layer),
                                .output = output};
   for (AttentionObserver* observer : observers_) observer->observe(record);
-  observer_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  observer_seconds_ += watch.seconds();
   return output;
 }
 

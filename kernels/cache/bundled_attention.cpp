@@ -1,4 +1,5 @@
 #include "collectors/base/error.h"
+#include "collectors/compute/compute_tensor.h"
 #include "collectors/models/libtorch_scope.h"
 #include "kernels/cache/compressed_kv_cache.h"
 #include "kernels/cache/tensor_views.h"

@@ -1,6 +1,7 @@
 #include "kernels/cache/compressed_kv_cache.h"
 
 #include "collectors/base/error.h"
+#include "collectors/compute/compute_tensor.h"
 #include "collectors/models/libtorch_scope.h"
 #include "kernels/cache/head_candidates.h"
 #include "kernels/cache/layer_cache.h"

@@ -2,11 +2,11 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/parallel.h"
+#include "collectors/base/stopwatch.h"
 #include "kernels/attention/compact.h"
 #include "kernels/attention/ragged_attention.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 namespace kvscope {
@@ -23,16 +23,16 @@ std::vector<std::int64_t> capacities(const Plan& plan, int layer) {
 }
 
 /// Adds the wall time of its life to a sum.
-class Stopwatch {
+class AddedTime {
  public:
-  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-  ~Stopwatch() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  explicit AddedTime(double& seconds) : seconds_(seconds) {}
+  AddedTime(const AddedTime&) = delete;
+  AddedTime& operator=(const AddedTime&) = delete;
+  ~AddedTime() { seconds_ += watch_.seconds(); }
 
  private:
   double& seconds_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  Stopwatch watch_;
 };
 
 }  // namespace
@@ -55,14 +55,14 @@ void LayerCache::attend(const LayerStep& call, CacheSeconds& seconds) {
   const auto pairs = static_cast<std::int64_t>(heads_.size());
   std::vector<RaggedKeys> keys(heads_.size());
   {
-    const Stopwatch watch(seconds.selection);
+    const AddedTime time(seconds.selection);
     parallel_for(pairs, [&](std::int64_t pair) {
       decide_head(call, pair);
       keys[index(pair)] = attended_segments(call, pair);
     });
   }
   {
-    const Stopwatch watch(seconds.attention);
+    const AddedTime time(seconds.attention);
     ragged_attention({.rows = call.rows,
                       .heads = call.heads,
                       .kv_heads = call.kv_heads,
@@ -73,7 +73,7 @@ void LayerCache::attend(const LayerStep& call, CacheSeconds& seconds) {
                       .keys = keys,
                       .output = call.output});
   }
-  const Stopwatch watch(seconds.selection);
+  const AddedTime time(seconds.selection);
   parallel_for(pairs, [&](std::int64_t pair) { carry_on(call, pair); });
   ++next_step_;
 }

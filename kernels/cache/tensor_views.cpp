@@ -1,6 +1,7 @@
 #include "kernels/cache/tensor_views.h"
 
 #include "collectors/base/error.h"
+#include "collectors/compute/compute_tensor.h"
 
 #include <ATen/ops/empty.h>
 
@@ -17,23 +18,6 @@ StridedHeads<Pointer> strided_heads(const at::Tensor& tensor, ElementType type) 
 }
 
 }  // namespace
-
-ElementType compute_type_of(const at::Tensor& tensor, const char* what) {
-  switch (tensor.scalar_type()) {
-    case at::kFloat:
-      return ElementType::kFloat32;
-    case at::kHalf:
-      return ElementType::kFloat16;
-    case at::kBFloat16:
-      return ElementType::kBFloat16;
-    default:
-      throw usage_error("attention kernel: {} has an element type other than float32, float16 or bfloat16", what);
-  }
-}
-
-at::Tensor with_adjacent_channels(const at::Tensor& tensor) {
-  return tensor.stride(-1) == 1 || tensor.size(-1) == 1 ? tensor : tensor.contiguous();
-}
 
 StridedHeads<const void*> heads_of(const at::Tensor& tensor, const char* what) {
   require(tensor.dim() == 4 && tensor.device().is_cpu(),

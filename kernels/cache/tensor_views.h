@@ -1,18 +1,10 @@
 #pragma once
 
-#include "collectors/base/element_type.h"
 #include "kernels/attention/ragged_attention.h"
 
 #include <ATen/core/Tensor.h>
 
 namespace kvscope {
-
-/// The element type of a tensor that kernels can read.
-/// @throws Error  kUsage for other types, naming `what`.
-[[nodiscard]] ElementType compute_type_of(const at::Tensor& tensor, const char* what);
-
-/// The tensor itself if its channels are adjacent, else a contiguous copy.
-[[nodiscard]] at::Tensor with_adjacent_channels(const at::Tensor& tensor);
 
 /// A view of [rows, heads, tokens, head_dim] with adjacent channels; the tensor must outlive it.
 [[nodiscard]] StridedHeads<const void*> heads_of(const at::Tensor& tensor, const char* what);

@@ -3,8 +3,8 @@
 #include "analysis/frechet.h"
 #include "analysis/image_quality.h"
 #include "collectors/base/parallel.h"
+#include "collectors/base/stopwatch.h"
 #include "kernels/replay/replay_measurements.h"
-#include "kernels/replay/stopwatch.h"
 
 #include <algorithm>
 #include <cmath>

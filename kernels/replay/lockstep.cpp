@@ -3,7 +3,7 @@
 #include "analysis/divergence.h"
 #include "classifiers/plan/accounting.h"
 #include "collectors/base/parallel.h"
-#include "kernels/replay/stopwatch.h"
+#include "collectors/base/stopwatch.h"
 
 #include <algorithm>
 

@@ -2,9 +2,9 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/parallel.h"
+#include "collectors/base/stopwatch.h"
 #include "collectors/models/libtorch_scope.h"
 #include "kernels/replay/replay_measurements.h"
-#include "kernels/replay/stopwatch.h"
 
 #include <utility>
 

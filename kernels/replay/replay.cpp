@@ -3,12 +3,11 @@
 #include "classifiers/plan/accounting.h"
 #include "collectors/base/error.h"
 #include "collectors/base/interrupt.h"
+#include "collectors/base/process_memory.h"
 #include "collectors/base/progress.h"
+#include "collectors/base/stopwatch.h"
 #include "kernels/replay/image_comparison.h"
 #include "kernels/replay/lockstep.h"
-#include "kernels/replay/stopwatch.h"
-
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <utility>
@@ -44,12 +43,6 @@ GenerationRequest part_of(const GenerationRequest& request, std::int64_t first, 
   part.labels.assign(request.labels.begin() + first, request.labels.begin() + first + count);
   part.sample_ids.assign(request.sample_ids.begin() + first, request.sample_ids.begin() + first + count);
   return part;
-}
-
-std::int64_t process_peak_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return std::int64_t{usage.ru_maxrss} * 1024;  // Linux counts KiB
 }
 
 /// The whole run: batches one after the other into one record.
@@ -117,7 +110,7 @@ class Replay {
     if (record_.free_running) summarise_free_running(result);
     result.cache = cache_bytes();
     if (options_.keep_images && options_.free_running) outcome.images = kept_images();
-    result.process_peak_bytes = process_peak_bytes();
+    result.process_peak_bytes = peak_process_bytes();
     result.seconds = seconds(watch);
     return outcome;
   }

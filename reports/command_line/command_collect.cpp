@@ -1,5 +1,6 @@
 #include "collectors/base/interrupt.h"
 #include "collectors/base/parallel.h"
+#include "collectors/base/process_memory.h"
 #include "collectors/capture/collect.h"
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/engine_option.h"
@@ -9,7 +10,6 @@
 #include "reports/tables/text_table.h"
 
 #include <fmt/ranges.h>
-#include <sys/resource.h>
 
 namespace kvscope {
 namespace {
@@ -102,12 +102,6 @@ void print_estimate(const CollectEstimate& estimate, bool as_json, const Command
   context.out << text_table(table);
 }
 
-std::int64_t peak_memory_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
-}
-
 Json summary(const CollectResult& result) {
   return {{"file", result.file.string()},
           {"samples", result.samples},
@@ -116,7 +110,7 @@ Json summary(const CollectResult& result) {
           {"seconds", result.seconds},
           {"observer_seconds", result.observer_seconds},
           {"write_seconds", result.write_seconds},
-          {"peak_memory_bytes", peak_memory_bytes()},
+          {"peak_memory_bytes", peak_process_bytes()},
           {"left_out", result.left_out}};
 }
 

@@ -1,8 +1,8 @@
 #include "collectors/base/error.h"
+#include "collectors/base/stopwatch.h"
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/options.h"
 
-#include <chrono>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -45,7 +45,7 @@ class Chain {
     for (const std::string& word : words) line += ' ' + word;
     context_.err << "\n$ kvscope" << line << '\n';
     context_.err.flush();
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     for (const Command& command : commands()) {
       if (command.name != words.front()) continue;
       const ExitStatus status =
@@ -53,8 +53,7 @@ class Chain {
       if (status != 0)
         throw Error(ErrorCode::kCheckFailed, fmt::format("the step{} ended with status {}", line, status));
     }
-    seconds_.emplace_back(words.front() + " " + fs::path(words.back()).filename().string(),
-                          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    seconds_.emplace_back(words.front() + " " + fs::path(words.back()).filename().string(), watch.seconds());
   }
 
   void print_times(std::ostream& out) const {
