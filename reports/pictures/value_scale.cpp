@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace kvscope {
 namespace {
@@ -46,18 +47,47 @@ std::vector<Tick> logarithmic_ticks(double low, double high, int n_tick) {
   return ticks;
 }
 
+std::vector<Tick> quantile_ticks(const std::vector<double>& quantiles, int n_tick) {
+  std::vector<Tick> ticks;
+  const int n_gap = std::max(1, n_tick - 1);
+  for (int i = 0; i <= n_gap; ++i) {
+    const double value =
+        quantiles[static_cast<std::size_t>(i) * (quantiles.size() - 1) / static_cast<std::size_t>(n_gap)];
+    if (ticks.empty() || value > ticks.back().value) ticks.push_back({value, number_label(value, 2)});
+  }
+  return ticks;
+}
+
 }  // namespace
 
 ValueScale::ValueScale(Kind kind, double low, double high) : kind_(kind), low_(low), high_(high) {
   require(std::isfinite(low) && std::isfinite(high) && low < high, "ValueScale: low must be below high, both finite");
-  require(kind == Kind::kLinear || low > 0.0, "ValueScale: a logarithmic scale begins above zero");
+  require(kind != Kind::kLogarithmic || low > 0.0, "ValueScale: a logarithmic scale begins above zero");
+}
+
+ValueScale ValueScale::quantile(std::span<const float> values) {
+  std::vector<float> sorted;
+  sorted.reserve(values.size());
+  std::ranges::copy_if(values, std::back_inserter(sorted), [](float value) { return std::isfinite(value); });
+  std::ranges::sort(sorted);
+  require(!sorted.empty() && sorted.front() < sorted.back(), "ValueScale::quantile: at least two values must differ");
+  ValueScale scale(Kind::kQuantile, sorted.front(), sorted.back());
+  for (int i = 0; i < kQuantiles; ++i) {
+    scale.quantiles_.push_back(sorted[static_cast<std::size_t>(i) * (sorted.size() - 1) / (kQuantiles - 1)]);
+  }
+  return scale;
 }
 
 double ValueScale::position(double value) const noexcept {
   if (!(value > low_)) return 0.0;
   if (value >= high_) return 1.0;
   if (kind_ == Kind::kLinear) return (value - low_) / (high_ - low_);
-  return std::log(value / low_) / std::log(high_ / low_);
+  if (kind_ == Kind::kLogarithmic) return std::log(value / low_) / std::log(high_ / low_);
+  // low_ and high_ are the outermost quantiles, so there is one below and one above.
+  const auto above = std::ranges::lower_bound(quantiles_, value);
+  const auto below = above - 1;
+  const double between = (value - *below) / (*above - *below);
+  return (static_cast<double>(below - quantiles_.begin()) + between) / (kQuantiles - 1);
 }
 
 unsigned char ValueScale::level(double value) const noexcept {
@@ -66,6 +96,7 @@ unsigned char ValueScale::level(double value) const noexcept {
 
 std::vector<Tick> ValueScale::ticks(int n_tick) const {
   require(n_tick > 0, "ValueScale::ticks: at least one tick");
+  if (kind_ == Kind::kQuantile) return quantile_ticks(quantiles_, n_tick);
   return kind_ == Kind::kLinear ? linear_ticks(low_, high_, n_tick) : logarithmic_ticks(low_, high_, n_tick);
 }
 

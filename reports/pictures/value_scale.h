@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,15 +12,24 @@ struct Tick {
   std::string label;
 };
 
-/// How numbers become positions on an axis or colours: a fixed range, linear or logarithmic.
+/// How numbers become positions on an axis or colours: a range that is linear, logarithmic, or follows the quantiles of
+/// given values.
 class ValueScale {
  public:
-  enum class Kind { kLinear, kLogarithmic };
+  enum class Kind { kLinear, kLogarithmic, kQuantile };
 
+  /// Linear or logarithmic.
   /// @throws Error  kUsage unless low < high, both finite, and low > 0 for a logarithmic scale.
   ValueScale(Kind kind, double low, double high);
   [[nodiscard]] static ValueScale linear(double low, double high) { return {Kind::kLinear, low, high}; }
   [[nodiscard]] static ValueScale logarithmic(double low, double high) { return {Kind::kLogarithmic, low, high}; }
+
+  /// Position is the share of `values` that are smaller, so that every level of a color map is used about equally
+  /// often; between neighbouring quantiles (kQuantiles of them) it is interpolated. What is not finite is left out.
+  /// @throws Error  kUsage unless at least two of the values differ.
+  [[nodiscard]] static ValueScale quantile(std::span<const float> values);
+  /// As many as a color map has levels.
+  static constexpr int kQuantiles = 256;
 
   [[nodiscard]] Kind kind() const noexcept { return kind_; }
   [[nodiscard]] double low() const noexcept { return low_; }
@@ -30,13 +40,15 @@ class ValueScale {
   /// Level of a color map, 0 to 255.
   [[nodiscard]] unsigned char level(double value) const noexcept;
   /// Round values within the range: multiples of 1, 2 or 5 times a power of ten, about `n_tick` of them;
-  /// powers of ten (thinned, or with 2 and 5 between them) on a logarithmic scale.
+  /// powers of ten (thinned, or with 2 and 5 between them) on a logarithmic scale; evenly spaced quantiles, lowest and
+  /// highest value among them, on a quantile scale.
   [[nodiscard]] std::vector<Tick> ticks(int n_tick = 5) const;
 
  private:
   Kind kind_;
   double low_;
   double high_;
+  std::vector<double> quantiles_;  ///< [kQuantiles] rising, the i-th of share i / (kQuantiles - 1); empty: none needed
 };
 
 /// A linear scale that holds all finite `values` (and zero, if `with_zero`) and ends on round numbers.

@@ -19,6 +19,18 @@ TEST_SUITE("reports.color_map") {
     CHECK(colors[255] == Rgb{253, 231, 37});
   }
 
+  TEST_CASE("the other maps have their published ends and middles") {
+    CHECK(color_map("magma")[0] == Rgb{0, 0, 4});
+    CHECK(color_map("magma")[128] == Rgb{183, 55, 121});
+    CHECK(color_map("magma")[255] == Rgb{252, 253, 191});
+    CHECK(color_map("inferno")[0] == Rgb{0, 0, 4});
+    CHECK(color_map("inferno")[128] == Rgb{188, 55, 84});
+    CHECK(color_map("inferno")[255] == Rgb{252, 255, 164});
+    CHECK(color_map("cividis")[0] == Rgb{0, 34, 78});
+    CHECK(color_map("cividis")[128] == Rgb{125, 124, 120});
+    CHECK(color_map("cividis")[255] == Rgb{254, 232, 56});
+  }
+
   TEST_CASE("every map rises in luminance so that gray print keeps the order") {
     for (const auto name : color_map_names()) {
       CAPTURE(name);

@@ -62,6 +62,36 @@ TEST_SUITE("reports.value_scale") {
     CHECK(number_label(0.00012) == "1.2e-4");
   }
 
+  TEST_CASE("a quantile scale gives the share of smaller values") {
+    // 0, 1, 4, 9, ..., 255^2: exactly one value per level.
+    std::vector<float> values;
+    for (int i = 0; i < 256; ++i) values.push_back(static_cast<float>(i * i));
+    const auto scale = ValueScale::quantile(values);
+    for (int i = 0; i < 256; ++i) CHECK(scale.level(i * i) == i);
+    CHECK(scale.position(0.5) == doctest::Approx(0.5 / 255));  // halfway between 0 and 1
+    CHECK(scale.position(-1.0) == 0.0);
+    CHECK(scale.position(1e9) == 1.0);
+    CHECK(scale.low() == 0.0);
+    CHECK(scale.high() == 65025.0);
+    CHECK(labels(scale.ticks(4)) == "0 7225 28900 65025 ");
+  }
+
+  TEST_CASE("values that are many times the same share the lowest of their ranks") {
+    const std::vector<float> values = {0, 0, 0, 0, 0, 0, 0, 0, 0, 1, std::numeric_limits<float>::infinity()};
+    const auto scale = ValueScale::quantile(values);
+    CHECK(scale.position(0.0) == 0.0);
+    CHECK(scale.position(1.0) == 1.0);
+    CHECK(scale.high() == 1.0);
+    CHECK(scale.position(0.5) > 0.9);
+    CHECK(labels(scale.ticks()) == "0 1 ");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)ValueScale::quantile(std::vector<float>{2, 2});
+        },
+        "must differ");
+  }
+
   TEST_CASE("impossible ranges are refused") {
     testing::check_error(
         ErrorCode::kUsage, [] { (void)ValueScale::linear(1.0, 1.0); }, "low must be below high");
