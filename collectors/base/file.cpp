@@ -56,6 +56,31 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+FileReader::FileReader(const fs::path& path) : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  if (descriptor_ < 0) throw bad_input("{}: cannot open: {}", path.string(), system_message());
+}
+
+FileReader::~FileReader() {
+  ::close(descriptor_);
+}
+
+void FileReader::read(std::int64_t offset, std::span<std::byte> target) const {
+  while (!target.empty()) {
+    const ssize_t got = ::pread(descriptor_, target.data(), target.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw bad_input("{}: cannot read: {}", path_.string(), system_message());
+    if (got == 0) throw bad_input("{}: cut short: it ends before byte {}", path_.string(), offset);
+    offset += got;
+    target = target.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+std::int64_t FileReader::size() const {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0) throw bad_input("{}: {}", path_.string(), system_message());
+  return static_cast<std::int64_t>(status.st_size);
+}
+
 std::string read_text_file(const fs::path& path) {
   const MappedFile file(path);
   const auto bytes = file.bytes();

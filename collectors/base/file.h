@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -25,6 +26,26 @@ class MappedFile {
   std::filesystem::path path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+};
+
+/// A file that any number of threads read at any place, into memory of their own. Unlike a mapped one it
+/// reports a file that is cut short meanwhile as an error.
+class FileReader {
+ public:
+  /// @throws Error  kBadInput if `path` is missing or unreadable.
+  explicit FileReader(const std::filesystem::path& path);
+  ~FileReader();
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
+
+  /// Fills `target` with the bytes from `offset` on.
+  /// @throws Error  kBadInput if the file ends before.
+  void read(std::int64_t offset, std::span<std::byte> target) const;
+  [[nodiscard]] std::int64_t size() const;
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_ = -1;
 };
 
 /// The whole text of a file.

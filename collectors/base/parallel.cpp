@@ -3,9 +3,11 @@
 #include <tbb/global_control.h>
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
+#include <tbb/parallel_pipeline.h>
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
 
+#include <algorithm>
 #include <memory>
 
 namespace kvscope {
@@ -47,6 +49,32 @@ void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& b
     return;
   }
   pool()->arena.execute([&] { tbb::parallel_for(std::int64_t{0}, count, body, tbb::simple_partitioner()); });
+}
+
+void run_stream(const ParallelStream& stream) {
+  const std::int64_t slots = std::max<std::int64_t>(stream.slots, 1);
+  if (slots == 1 || pool()->threads == 1) {
+    for (std::int64_t item = 0; stream.read(item % slots); ++item) {
+      stream.work(item % slots);
+      stream.collect(item % slots);
+    }
+    return;
+  }
+  // Items end in order, so with `slots` of them under way the oldest slot is the next free one.
+  std::int64_t item = 0;
+  const auto read =
+      tbb::make_filter<void, std::int64_t>(tbb::filter_mode::serial_in_order, [&](tbb::flow_control& flow) {
+        const std::int64_t slot = item++ % slots;
+        if (!stream.read(slot)) flow.stop();
+        return slot;
+      });
+  const auto work = tbb::make_filter<std::int64_t, std::int64_t>(tbb::filter_mode::parallel, [&](std::int64_t slot) {
+    stream.work(slot);
+    return slot;
+  });
+  const auto collect = tbb::make_filter<std::int64_t, void>(tbb::filter_mode::serial_in_order,
+                                                            [&](std::int64_t slot) { stream.collect(slot); });
+  pool()->arena.execute([&] { tbb::parallel_pipeline(static_cast<std::size_t>(slots), read & work & collect); });
 }
 
 }  // namespace kvscope

@@ -52,6 +52,10 @@ void DisplacementHistogram::add(std::int64_t query, const float* row) {
   }
 }
 
+void DisplacementHistogram::add(const DisplacementHistogram& others) {
+  for (std::size_t i = 0; i < bins_.size(); ++i) bins_[i] += others.bins_[i];
+}
+
 void DisplacementHistogram::add_source(const Source& source, const GridPlace& centre, const float* weights) {
   for (std::int64_t t = 0; t < source.grid.t; ++t) {
     const std::int64_t dt = std::clamp(t - centre.t, -time_radius_, time_radius_);

@@ -20,6 +20,9 @@ class DisplacementHistogram {
   /// @param row  the weights of query `query`, [T_k]
   void add(std::int64_t query, const float* row);
 
+  /// Adds what other queries of the same step filled in.
+  void add(const DisplacementHistogram& others);
+
   /// [S, 2 Rt + 1, 17, 17], divided by N_k.
   [[nodiscard]] std::vector<double> mean() const;
   /// [S, 4]: mass within each of kBandRadii, divided by N_k.

@@ -1,9 +1,7 @@
 #include "collectors/capture/head_statistics.h"
 
 #include "collectors/base/error.h"
-#include "collectors/capture/capture_layout.h"
-#include "collectors/capture/displacement_histogram.h"
-#include "collectors/capture/map_kernels.h"
+#include "collectors/capture/map_sums.h"
 #include "collectors/compute/aligned_buffer.h"
 #include "collectors/compute/convert.h"
 #include "collectors/compute/strip_kernels.h"
@@ -26,8 +24,6 @@ constexpr std::int64_t kTileRows = 6;  // the register tile of the strip kernels
 struct WorkingSpace {
   AlignedBuffer strip;
   AlignedBuffer output;
-  std::vector<double> sums;
-  std::vector<double> squares;
 };
 
 WorkingSpace& working_space() {
@@ -35,68 +31,38 @@ WorkingSpace& working_space() {
   return space;
 }
 
-std::int64_t whole_panels(std::int64_t n_key) {
-  return (n_key + kPanelKeys - 1) / kPanelKeys * kPanelKeys;
-}
-
 /// The pass over one head, strip by strip.
 class StatisticsPass {
  public:
   StatisticsPass(const HeadAttention& attention, const StepTable& steps, int step)
       : attention_(attention),
-        steps_(steps),
-        step_(step),
         n_query_(steps.n_query(step)),
         n_key_(steps.n_key(step)),
-        columns_(whole_panels(n_key_)),
         stride_(strip_stride(n_key_)),
         head_dim_(attention.head->head_dim()),
-        thumbnail_(thumbnail_shape(steps, step)),
-        displacement_(steps, step) {
-    WorkingSpace& space = working_space();
-    space.sums.assign(index(columns_), 0.0);
-    space.squares.assign(index(columns_), 0.0);
-    result_.thumbnail.assign(index(element_count(thumbnail_)), 0.0);
-    result_.output_mean.assign(index(head_dim_), 0.0);
-  }
+        sums_(steps, step),
+        output_mean_(index(head_dim_), 0.0) {}
 
   HeadStatistics compute() {
     const std::int64_t rows = statistics_strip_rows(n_key_);
     for (std::int64_t first = 0; first < n_query_; first += rows) add_strip(first, std::min(rows, n_query_ - first));
-    finish();
-    return std::move(result_);
+    HeadStatistics result = sums_.statistics();
+    for (double& channel : output_mean_) channel /= static_cast<double>(n_query_);
+    result.output_mean = std::move(output_mean_);
+    if (squared_error_ > 0)
+      result.fidelity = std::sqrt(squared_error_ / std::max(squared_norm_, std::numeric_limits<double>::min()));
+    return result;
   }
 
  private:
   void add_strip(std::int64_t first, std::int64_t rows) {
-    WorkingSpace& space = working_space();
-    float* strip = space.strip.reserve(rows * stride_);
+    float* strip = working_space().strip.reserve(rows * stride_);
     QueryBlock block = attention_.block;
     block.queries += first * block.stride;
     block.n_query = rows;
     softmax_strip(*attention_.head, block, StripScaling::kNormalised, strip, nullptr);
-    const MapKernels& kernels = map_kernels();
-    kernels.add_column_moments(strip, stride_, rows, columns_, space.sums.data(), space.squares.data());
-    for (std::int64_t i = 0; i < rows; ++i) {
-      const float* row = strip + i * stride_;
-      entropy_ += static_cast<double>(kernels.entropy(row, columns_));
-      displacement_.add(first + i, row);
-      add_thumbnail(first + i, row);
-    }
+    sums_.add(first, strip, stride_, rows);
     add_output(first, rows, strip);
-  }
-
-  /// Adds a query to its row of the thumbnail; cells are divided by their size in finish().
-  void add_thumbnail(std::int64_t query, const float* row) {
-    // The last i with i * n_query / shape[0] <= query.
-    const std::int64_t i = ((query + 1) * thumbnail_[0] - 1) / n_query_;
-    double* cells = result_.thumbnail.data() + i * thumbnail_[1];
-    for (std::int64_t j = 0; j < thumbnail_[1]; ++j) {
-      const std::int64_t right = (j + 1) * n_key_ / thumbnail_[1];
-      float sum = 0;
-      for (std::int64_t key = j * n_key_ / thumbnail_[1]; key < right; ++key) sum += row[key];
-      cells[j] += static_cast<double>(sum);
-    }
   }
 
   void add_output(std::int64_t first, std::int64_t rows, const float* strip) {
@@ -104,7 +70,7 @@ class StatisticsPass {
     strip_output(*attention_.head, strip, rows, output, head_dim_);
     for (std::int64_t i = 0; i < rows * head_dim_; ++i) {
       const auto own = static_cast<double>(output[i]);
-      result_.output_mean[index(i % head_dim_)] += own;
+      output_mean_[index(i % head_dim_)] += own;
       if (attention_.output == nullptr) continue;
       const auto expected = static_cast<double>(attention_.output[first * head_dim_ + i]);
       squared_error_ += (own - expected) * (own - expected);
@@ -112,60 +78,15 @@ class StatisticsPass {
     }
   }
 
-  void finish() {
-    const WorkingSpace& space = working_space();
-    const auto n = static_cast<double>(n_query_);
-    result_.entropy = std::max(entropy_ / n, 0.0);
-    for (double& channel : result_.output_mean) channel /= n;
-    if (squared_error_ > 0)
-      result_.fidelity = std::sqrt(squared_error_ / std::max(squared_norm_, std::numeric_limits<double>::min()));
-    double square_of_means = 0;
-    for (const int source : steps_.sources(step_)) {
-      const std::int64_t begin = steps_.key_offset(step_, source);
-      double mass = 0;
-      double squares = 0;
-      for (std::int64_t key = begin; key < begin + steps_.n_query(source); ++key) {
-        const double mean = space.sums[index(key)] / n;
-        result_.column_mean.push_back(mean);
-        result_.column_second_moment.push_back(space.squares[index(key)] / n);
-        mass += mean;
-        squares += result_.column_second_moment.back();
-        square_of_means += mean * mean;
-      }
-      result_.source_mass.push_back(mass);
-      result_.source_square_sum.push_back(squares);
-      result_.square_sum += squares;
-    }
-    result_.column_variance = std::max(result_.square_sum - square_of_means, 0.0);
-    result_.displacement = displacement_.mean();
-    result_.band_mass = displacement_.band_mass();
-    finish_thumbnail();
-  }
-
-  void finish_thumbnail() {
-    for (std::int64_t i = 0; i < thumbnail_[0]; ++i) {
-      const std::int64_t height = (i + 1) * n_query_ / thumbnail_[0] - i * n_query_ / thumbnail_[0];
-      for (std::int64_t j = 0; j < thumbnail_[1]; ++j) {
-        const std::int64_t width = (j + 1) * n_key_ / thumbnail_[1] - j * n_key_ / thumbnail_[1];
-        result_.thumbnail[index(i * thumbnail_[1] + j)] /= static_cast<double>(height * width);
-      }
-    }
-  }
-
   const HeadAttention& attention_;
-  const StepTable& steps_;
-  int step_;
   std::int64_t n_query_;
   std::int64_t n_key_;
-  std::int64_t columns_;
   std::int64_t stride_;
   std::int64_t head_dim_;
-  Shape thumbnail_;
-  DisplacementHistogram displacement_;
-  double entropy_ = 0;
+  MapSums sums_;
+  std::vector<double> output_mean_;
   double squared_error_ = 0;
   double squared_norm_ = 0;
-  HeadStatistics result_;
 };
 
 /// [3, head_dim]: minimum, maximum and mean of each channel over `tokens` rows.

@@ -116,6 +116,7 @@ class Hdf5File {
   void close();
 
  private:
+  friend class RawDataset;
   struct Implementation;
   explicit Hdf5File(std::unique_ptr<Implementation> implementation);
   std::unique_ptr<Implementation> implementation_;

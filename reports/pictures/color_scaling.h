@@ -19,8 +19,8 @@ struct ValueRange {
 
 /// How the numbers of a map become colours, as a reader asks for it. Together with a map it becomes a ValueScale.
 ///
-/// Logarithmic scales have a floor, below which everything looks alike: the low end of a fixed range, or kLogarithmicReach
-/// below the map's largest value.
+/// Logarithmic scales have a floor, below which everything looks alike: the low end of a fixed range, or
+/// kLogarithmicReach below the map's largest value.
 struct ColorScaling {
   ValueScale::Kind kind = ValueScale::Kind::kLogarithmic;
   /// The same for every map, so that pictures compare; absent: each map's own. Quantiles are always a map's own.

@@ -53,7 +53,11 @@ TEST_SUITE("reports.color_scaling") {
     testing::check_error(
         ErrorCode::kUsage, [] { (void)scaling_from_name("square root"); }, "square root", "linear, log, quantile");
     testing::check_error(
-        ErrorCode::kUsage, [] { (void)value_scale({Kind::kQuantile, ValueRange{0, 1}}, kValues); }, "no fixed range");
+        ErrorCode::kUsage,
+        [] {
+          (void)value_scale({Kind::kQuantile, ValueRange{0, 1}}, kValues);
+        },
+        "no fixed range");
   }
 }
 
