@@ -95,6 +95,13 @@ std::string figure_html(ReportFolder& folder, std::string_view name, const Drawi
       escaped(drawing.title), svg_element(drawing), options.caption, links);
 }
 
+std::string figure_html(ReportFolder& folder, const Figure& figure) {
+  const std::string pixels =
+      figure.pixels ? folder.add_png(figure.name + "_pixels", png_bytes(*figure.pixels)) : std::string();
+  return figure_html(folder, figure.name, figure.drawing,
+                     {escaped(figure.caption), pixels, figure.data.empty() ? nullptr : &figure.data});
+}
+
 std::string table_html(ReportFolder& folder, std::string_view name, const Table& table) {
   const std::string file = folder.add_table(name, table);
   return fmt::format(

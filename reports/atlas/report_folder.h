@@ -1,5 +1,6 @@
 #pragma once
 
+#include "reports/figures/figure.h"
 #include "reports/pictures/drawing.h"
 #include "reports/tables/table.h"
 
@@ -45,6 +46,9 @@ struct FigureOptions {
 /// @param name  of its files
 [[nodiscard]] std::string figure_html(ReportFolder& folder, std::string_view name, const Drawing& drawing,
                                       const FigureOptions& options);
+
+/// A figure with its data as CSV, and its pixels if it has any.
+[[nodiscard]] std::string figure_html(ReportFolder& folder, const Figure& figure);
 
 /// A table of the page, scrolling in its own box where the page is narrow, with a link to it as CSV.
 [[nodiscard]] std::string table_html(ReportFolder& folder, std::string_view name, const Table& table);

@@ -1,6 +1,5 @@
 #include "reports/atlas/sections.h"
-#include "reports/pictures/head_map.h"
-#include "reports/pictures/png.h"
+#include "reports/figures/head_figures.h"
 #include "reports/pictures/svg.h"
 #include "reports/tables/head_tables.h"
 
@@ -70,31 +69,16 @@ Section heads_section(const ReportInputs& inputs, const ReportOptions& options, 
     return section;
   }
   const HeadClassification& classification = *inputs.heads;
-  const std::string label = score_label(classification);
   section.html =
       fmt::format("<p>{} Hover over a cell for its figures.</p>\n{}", method_sentence(classification), kExplanation) +
       separation_html(classification);
 
-  const Table table = head_table(classification);
-  section.html += "<div class=\"pair\">\n";
-  section.html += figure_html(
-      folder, "class_map", class_map(classification, borderline_indices(classification), label),
-      {"Class of every head" +
-           std::string(classification.layers * classification.heads_per_layer <= 100 ? ", with its score." : "."),
-       folder.add_png("class_map_pixels", png_bytes(class_image(classification))), &table});
-
-  HeadValues values{label + " of every head", label, classification.layers, classification.heads_per_layer, {}};
-  for (const ClassifiedHead& head : classification.heads) values.values.push_back(head.score);
-  const double lowest = std::ranges::min(values.values);
-  values.scale = lowest > 0.0 ? round_logarithmic_scale(values.values) : round_linear_scale(values.values, false);
-  if (lowest > 0.0) values.label += " (log)";
-  const ColorMap colors = color_map(options.color_map);
-  section.html += figure_html(
-      folder, "score_map", head_heat_map(values, colors),
-      {"The score itself.", folder.add_png("score_map_pixels", png_bytes(head_image(values, colors))), nullptr});
-  section.html += "</div>\n";
-  section.html += figure_html(folder, "sorted_scores", sorted_scores(classification, label),
-                              {"All heads by rising score, and where the classes part.", "", nullptr});
+  HeadValues values = classified_values(classification);
+  if (values.scale.kind() == ValueScale::Kind::kLogarithmic) values.label += " (log)";
+  section.html +=
+      "<div class=\"pair\">\n" + figure_html(folder, class_figure(classification)) +
+      figure_html(folder, head_values_figure("score_map", "The score itself.", values, color_map(options.color_map))) +
+      "</div>\n" + figure_html(folder, sorted_scores_figure(classification));
 
   const Table borderline = borderline_table(classification);
   if (borderline.empty()) {

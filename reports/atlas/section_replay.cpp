@@ -1,115 +1,15 @@
 #include "reports/atlas/sections.h"
-#include "reports/pictures/attention_picture.h"
-#include "reports/pictures/head_map.h"
-#include "reports/pictures/line_chart.h"
-#include "reports/pictures/png.h"
+#include "reports/figures/head_figures.h"
+#include "reports/figures/replay_figures.h"
 #include "reports/pictures/svg.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 namespace kvscope {
 namespace {
-
-/// The figure of one step that a curve shows.
-using StepFigure = std::function<Interval(const ReplayStep&)>;
-
-/// Mean over all heads; the ends of a head's interval are averaged likewise.
-Interval mean_output_error(const ReplayStep& step) {
-  Interval sum;
-  for (const Interval& error : step.output_error.values()) {
-    sum.mean += error.mean;
-    sum.low += error.low;
-    sum.high += error.high;
-  }
-  const auto n = static_cast<double>(std::max<std::int64_t>(step.output_error.size(), 1));
-  return {sum.mean / n, sum.low / n, sum.high / n};
-}
-
-struct Curve {
-  std::string name;  ///< of its files
-  std::string title;
-  std::string label;  ///< of the y axis
-  std::string caption;
-  bool teacher_forced = true;
-  bool from_zero_to_one = false;
-  StepFigure figure;
-};
-
-const std::optional<ReplayMode>& mode_of(const ReplayResult& result, bool teacher_forced,
-                                         std::optional<ReplayMode>& storage) {
-  if (teacher_forced) return result.teacher_forced;
-  if (result.free_running) storage = *result.free_running;
-  return storage;
-}
-
-std::string curve_figure(const ReportInputs& inputs, const Curve& curve, ReportFolder& folder) {
-  const std::vector<NamedReplay>& replays = inputs.replays;
-  const StepTable& steps = replays.front().result.steps;
-  LineChart chart;
-  chart.title = curve.title;
-  Table data("", {{"plan", ""}, {"step", ""}, {"mean", ""}, {"low", ""}, {"high", ""}});
-  std::vector<double> all;
-  for (const NamedReplay& replay : replays) {
-    std::optional<ReplayMode> storage;
-    const auto& mode = mode_of(replay.result, curve.teacher_forced, storage);
-    if (!mode || replay.result.steps != steps) continue;
-    Series series{replay.name, {}, {}};
-    series.style = inputs.style_of(replay.name);
-    for (const ReplayStep& step : mode->steps) {
-      const Interval value = curve.figure(step);
-      series.x.push_back(step.step);
-      series.y.push_back(value.mean);
-      series.low.push_back(value.low);
-      series.high.push_back(value.high);
-      data.add_row({replay.name, step.step, value.mean, value.low, value.high});
-      all.insert(all.end(), {value.mean, value.low, value.high});
-    }
-    chart.series.push_back(std::move(series));
-  }
-  if (chart.series.empty()) return {};
-  chart.x = {"Scale", ValueScale::linear(-0.3, steps.size() - 0.7), step_ticks(steps)};
-  chart.y = {curve.label, curve.from_zero_to_one ? ValueScale::linear(0.0, 1.0) : round_linear_scale(all, true)};
-  return figure_html(folder, curve.name, line_chart(chart), {escaped(curve.caption), "", &data});
-}
-
-/// Smaller is better to the left; one point per plan.
-std::string scatter_figure(const ReportInputs& inputs, bool psnr, ReportFolder& folder) {
-  ScatterChart chart;
-  chart.title = psnr ? "PSNR against bytes of cache" : "KL divergence against bytes of cache";
-  chart.better_y = psnr ? ScatterChart::Better::kHigher : ScatterChart::Better::kLower;
-  std::vector<double> bytes;
-  std::vector<double> values;
-  Table data("", {{"plan", ""}, {"allocated_bytes", ""}, {psnr ? "psnr" : "kl", ""}, {"low", ""}, {"high", ""}});
-  for (const NamedReplay& replay : inputs.replays) {
-    const ReplayResult& result = replay.result;
-    std::optional<Interval> value;
-    if (psnr && result.free_running) value = result.free_running->psnr;
-    if (!psnr && result.teacher_forced) value = result.teacher_forced->kl;
-    if (!value) continue;
-    data.add_row({replay.name, result.cache.allocated_bytes, value->mean, value->low, value->high});
-    if (!std::isfinite(value->mean)) continue;
-    // The share of the lossless cache makes runs with different batches comparable.
-    const double share = static_cast<double>(result.cache.allocated_bytes) /
-                         static_cast<double>(std::max<std::int64_t>(result.cache.lossless_bytes, 1));
-    chart.points.push_back(
-        {replay.name, 100.0 * share, value->mean, inputs.style_of(replay.name), value->low, value->high});
-    bytes.push_back(100.0 * share);
-    values.insert(values.end(), {value->mean, value->low, value->high});
-  }
-  if (chart.points.empty()) return {};
-  chart.x = {"Cache, % of lossless", round_linear_scale(bytes, true)};
-  chart.y = {psnr ? "PSNR, dB" : "KL, nats per token", round_linear_scale(values, !psnr)};
-  const char* caption =
-      psnr ? "PSNR of free-running images against the size of the cache. Upper left is better; images that agree in "
-             "every byte have no finite PSNR and are left out."
-           : "Divergence of the teacher-forced run against the size of the cache. Lower left is better.";
-  return figure_html(folder, psnr ? "psnr_against_bytes" : "kl_against_bytes", scatter_chart(chart),
-                     {caption, "", &data});
-}
 
 Table replay_table(const std::vector<NamedReplay>& replays) {
   Table table("Replays", {{"plan", "Plan"},
@@ -190,27 +90,16 @@ Table evaluator_table(const std::vector<NamedReplay>& replays) {
 
 /// Output error of every head, mean over steps.
 std::string error_map(const NamedReplay& replay, const ReportOptions& options, ReportFolder& folder) {
-  const auto& forced = replay.result.teacher_forced;
-  if (!forced || forced->steps.empty()) return {};
-  const ModelInfo& model = replay.result.model;
-  HeadValues values{fmt::format("Output error of every head under {}", replay.name),
-                    "Relative output error, mean over scales (0 to 1)",
-                    model.layers,
-                    model.heads,
-                    std::vector<double>(static_cast<std::size_t>(model.layers * model.heads)),
-                    ValueScale::linear(0.0, 1.0)};
-  for (const ReplayStep& step : forced->steps) {
-    require(step.output_error.size() == static_cast<std::int64_t>(values.values.size()),
-            "error_map: one output error per head");
-    for (std::size_t i = 0; i < values.values.size(); ++i) {
-      values.values[i] += step.output_error.values()[i].mean / static_cast<double>(forced->steps.size());
-    }
-  }
-  const ColorMap colors = color_map(options.color_map);
-  return figure_html(
-      folder, "output_error_" + replay.name, head_heat_map(values, colors),
-      {fmt::format("{}: teacher-forced error of every head's output.", escaped(replay.name)),
-       folder.add_png("output_error_" + replay.name + "_pixels", png_bytes(head_image(values, colors))), nullptr});
+  const HeadValues values = output_error_values(replay);
+  if (!any_finite(values.values)) return {};
+  return figure_html(folder, head_values_figure("output_error_" + replay.name,
+                                                replay.name + ": teacher-forced error of every head's output.", values,
+                                                color_map(options.color_map)));
+}
+
+/// The figure if there is one.
+std::string optional_figure_html(ReportFolder& folder, const std::optional<Figure>& figure) {
+  return figure ? figure_html(folder, *figure) : std::string();
 }
 
 std::string requirements_html(const std::vector<NamedReplay>& replays, ReportFolder& folder) {
@@ -250,22 +139,13 @@ Section replay_section(const ReportInputs& inputs, const ReportOptions& options,
   section.html += "<details><summary>Intervals of all figures</summary>\n" +
                   table_html(folder, "intervals", interval_table(replays)) + "</details>\n";
 
-  const auto agreement = [](const ReplayStep& step) { return step.token_agreement; };
-  const Curve curves[] = {
-      {"kl_by_scale", "KL divergence by scale", "KL, nats per token",
-       "Teacher-forced divergence of the sampling distribution.", true, false,
-       [](const ReplayStep& step) { return step.kl; }},
-      {"output_error_by_scale", "Output error by scale", "Relative output error",
-       "Teacher-forced error of the heads' outputs, mean over heads.", true, false, mean_output_error},
-      {"agreement_forced_by_scale", "Teacher-forced token agreement by scale", "Share of equal tokens",
-       "Tokens that agree when teacher-forced.", true, true, agreement},
-      {"agreement_free_by_scale", "Free-running token agreement by scale", "Share of equal tokens",
-       "Tokens that agree when running freely.", false, true, agreement},
-  };
   section.html += "<h3>By scale</h3>\n<div class=\"pair\">\n";
-  for (const Curve& curve : curves) section.html += curve_figure(inputs, curve, folder);
+  for (const ReplayCurve& curve : replay_curves()) {
+    section.html += optional_figure_html(folder, replay_curve_figure(inputs, curve));
+  }
   section.html += "</div>\n<h3>Quality against size</h3>\n<div class=\"pair\">\n" +
-                  scatter_figure(inputs, false, folder) + scatter_figure(inputs, true, folder) + "</div>\n";
+                  optional_figure_html(folder, pareto_figure(inputs, QualityFigure::kKl)) +
+                  optional_figure_html(folder, pareto_figure(inputs, QualityFigure::kPsnr)) + "</div>\n";
   section.html += "<details><summary>Output error of every head</summary>\n<div class=\"pair\">\n";
   for (const NamedReplay& replay : replays) section.html += error_map(replay, options, folder);
   section.html += "</div>\n</details>\n";

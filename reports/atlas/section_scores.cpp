@@ -1,14 +1,11 @@
 #include "reports/atlas/sections.h"
-#include "reports/pictures/attention_picture.h"
-#include "reports/pictures/head_map.h"
+#include "reports/figures/head_figures.h"
 #include "reports/pictures/line_chart.h"
-#include "reports/pictures/png.h"
 #include "reports/pictures/svg.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
 namespace kvscope {
@@ -24,58 +21,21 @@ bool stands_open(const HeadScore& score) {
   return std::ranges::find(kShownOpen, score.name) != std::end(kShownOpen);
 }
 
-/// "column_variance" as "Column variance".
-std::string title_of(const HeadScore& score) {
-  std::string title(score.name);
-  for (char& c : title) c = c == '_' ? ' ' : c;
-  if (!title.empty()) title.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(title.front())));
-  return title;
-}
-
-/// Means over samples of every head at one step, [layers * heads].
-std::vector<double> values_at(const Scores& scores, const HeadScore& score, int step) {
-  std::vector<double> values;
-  const Array<double>& mean = scores.at(score).mean;
-  for (int layer = 0; layer < scores.model.layers; ++layer) {
-    for (int head = 0; head < scores.model.heads; ++head) values.push_back(mean(kBranch, layer, head, step));
-  }
-  return values;
-}
-
-bool any_finite(const std::vector<double>& values) {
-  return std::ranges::any_of(values, [](double value) { return std::isfinite(value); });
-}
-
-/// Shares have the fixed range 0 to 1, so that reports compare; other scores round numbers around what was found.
-ValueScale scale_for(const HeadScore& score, const std::vector<double>& values) {
-  if (score.name == head_score::kColumnVariance.name) return round_logarithmic_scale(values);
-  // Slightly below zero where a head avoids its band: shown as zero.
-  if (score.name == head_score::kBandExcess.name) return ValueScale::linear(0.0, 1.0);
-  return score.range.ends_with("1]") && score.range.starts_with("[") ? ValueScale::linear(0.0, 1.0)
-                                                                     : round_linear_scale(values, true);
-}
-
-std::string score_figure(const Scores& scores, const HeadScore& score, const ReportOptions& options,
-                         ReportFolder& folder) {
-  const int last = scores.steps.size() - 1;
-  HeadValues values{fmt::format("{} of every head", title_of(score)), title_of(score), scores.model.layers,
-                    scores.model.heads, values_at(scores, score, last)};
+std::string score_html(const Scores& scores, const HeadScore& score, const ReportOptions& options,
+                       ReportFolder& folder) {
+  HeadValues values = score_values(scores, score, kBranch, scores.steps.size() - 1);
   if (!any_finite(values.values)) return {};
-  values.scale = scale_for(score, values.values);
-  values.label += fmt::format(", {} to {}{}", number_label(values.scale.low(), 3), number_label(values.scale.high(), 3),
-                              values.scale.kind() == ValueScale::Kind::kLogarithmic ? " (log)" : "");
-  const ColorMap colors = color_map(options.color_map);
-  const std::string name = "score_" + std::string(score.name);
-  return figure_html(folder, name, head_heat_map(values, colors),
-                     {fmt::format("<strong>{}.</strong> {}", escaped(title_of(score)), escaped(score.description)),
-                      folder.add_png(name + "_pixels", png_bytes(head_image(values, colors))), nullptr});
+  values.label += range_words(values.scale);
+  return figure_html(folder, head_values_figure("score_" + std::string(score.name),
+                                                fmt::format("{}. {}", score_title(score), score.description), values,
+                                                color_map(options.color_map)));
 }
 
 /// Mean over the heads of each class, by scale.
 std::string class_curve(const ReportInputs& inputs, const HeadScore& score, ReportFolder& folder) {
   const Scores& scores = *inputs.scores;
   LineChart chart;
-  chart.title = fmt::format("{} by scale, mean over the heads of each class", title_of(score));
+  chart.title = fmt::format("{} by scale, mean over the heads of each class", score_title(score));
   Table data("", {{"class", ""}, {"step", ""}, {"mean", ""}});
   std::vector<double> all;
   for (const HeadClass head_class : {HeadClass::kContextual, HeadClass::kStructural}) {
@@ -84,7 +44,7 @@ std::string class_curve(const ReportInputs& inputs, const HeadScore& score, Repo
     series.style = contextual ? 0 : 1;
     series.paint = contextual ? Role::kContextual : Role::kStructural;
     for (int step = 0; step < scores.steps.size(); ++step) {
-      const std::vector<double> values = values_at(scores, score, step);
+      const std::vector<double> values = score_values(scores, score, kBranch, step).values;
       double sum = 0.0;
       int n_head = 0;
       for (const ClassifiedHead& head : inputs.heads->heads) {
@@ -103,9 +63,9 @@ std::string class_curve(const ReportInputs& inputs, const HeadScore& score, Repo
   if (!any_finite(all)) return {};
   chart.x = {"Scale", ValueScale::linear(-0.3, scores.steps.size() - 0.7), step_ticks(scores.steps)};
   const bool is_variance = score.name == head_score::kColumnVariance.name;
-  chart.y = {title_of(score), is_variance ? round_linear_scale(all, true) : scale_for(score, all)};
+  chart.y = {score_title(score), is_variance ? round_linear_scale(all, true) : score_scale(score, all)};
   return figure_html(folder, "by_scale_" + std::string(score.name), line_chart(chart),
-                     {fmt::format("{}, mean over the heads of each class.", escaped(title_of(score))), "", &data});
+                     {fmt::format("{}, mean over the heads of each class.", escaped(score_title(score))), "", &data});
 }
 
 Cell agreement_cell(double value) {
@@ -124,7 +84,7 @@ Table stability_table(const Scores& scores) {
     if (!scores.has(score) || scores.at(score).stability.empty()) continue;
     const RankingAgreement samples = scores.at(score).stability_over(StabilityAxis::kSamples, kBranch, last);
     const RankingAgreement branches = scores.at(score).stability_over(StabilityAxis::kBranches, kBranch, last);
-    table.add_row({title_of(score), agreement_cell(samples.rank_correlation), agreement_cell(samples.jaccard),
+    table.add_row({score_title(score), agreement_cell(samples.rank_correlation), agreement_cell(samples.jaccard),
                    agreement_cell(branches.rank_correlation), agreement_cell(branches.jaccard)});
   }
   return table;
@@ -175,7 +135,7 @@ Section scores_section(const ReportInputs& inputs, const ReportOptions& options,
   std::string curves;
   for (const HeadScore& score : head_scores()) {
     if (score.per_source || !scores.has(score)) continue;
-    (stands_open(score) ? open : folded) += score_figure(scores, score, options, folder);
+    (stands_open(score) ? open : folded) += score_html(scores, score, options, folder);
     if (inputs.heads && stands_open(score)) curves += class_curve(inputs, score, folder);
   }
   section.html += "<div class=\"pair\">\n" + open + "</div>\n";

@@ -2,6 +2,7 @@
 
 #include "reports/atlas/report_folder.h"
 #include "reports/atlas/report_inputs.h"
+#include "reports/figures/head_figures.h"
 
 #include <string>
 #include <utility>
@@ -61,14 +62,5 @@ struct ReportOptions {
 
 /// The plan that belongs to a replay, by name.
 [[nodiscard]] const NamedPlan* plan_of(const ReportInputs& inputs, const NamedReplay& replay);
-
-/// What the classification's score is called.
-[[nodiscard]] std::string score_label(const HeadClassification& classification);
-
-/// Indices of the borderline heads: those the classifier is unsure of.
-[[nodiscard]] std::vector<std::size_t> borderline_indices(const HeadClassification& classification);
-
-/// One tick per step, at 0, 1, ..., named by its grid.
-[[nodiscard]] std::vector<Tick> step_ticks(const StepTable& steps);
 
 }  // namespace kvscope
