@@ -26,6 +26,14 @@ struct StepData {
   std::optional<Array<float>> band_mass;    ///< [n, branch, layer, head, S, radii]
 };
 
+/// All that is read of a capture and may have to be computed from raw maps: in one pass over them.
+const std::vector<CaptureQuantity>& quantities_of_scores() {
+  static const std::vector<CaptureQuantity> quantities = {statistic::kColumnVariance, statistic::kSquareSum,
+                                                          statistic::kEntropy,        statistic::kSourceMass,
+                                                          statistic::kBandMass,       mean_statistic::kDisplacement};
+  return quantities;
+}
+
 /// One (sample, branch, layer, head), as its place in StepData's leading four axes.
 using Cell = std::size_t;
 
@@ -327,6 +335,7 @@ const HeadScoreValues& Scores::at(const HeadScore& score) const {
 
 Scores compute_scores(const Capture& capture, const ScoreOptions& options, const ScoreProgress& progress) {
   ScoreTable table(capture, options);
+  capture.compute_from_maps({.quantities = quantities_of_scores(), .progress = options.progress});
   const int total = capture.steps().size();
   for (int step = 0; step < total; ++step) {
     table.add_step(step);

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -57,7 +58,8 @@ struct Scores {
 };
 
 struct ScoreOptions {
-  int band_radius = 1;  ///< one of kBandRadii; 1 is a neighbourhood of 3 x 3 tokens
+  int band_radius = 1;               ///< one of kBandRadii; 1 is a neighbourhood of 3 x 3 tokens
+  std::ostream* progress = nullptr;  ///< where to say how far a pass over raw maps is; nullptr is silent
 };
 
 /// Called with the steps done so far, of all steps.
@@ -66,7 +68,8 @@ using ScoreProgress = std::function<void(int done, int total)>;
 /// Computes every score of every head, step and branch. Values per sample are rounded to float32 before anything is
 /// computed from them, so that a classification from a file equals one from the capture.
 /// @throws Error  kUsage for a radius that captures do not hold; kBadInput from reading the capture.
-/// Cost: one read of the capture's statistics and kBootstrapDraws multiplications per value.
+/// Cost: one read of the capture's statistics, or one pass over its raw maps where it holds only these, and
+/// kBootstrapDraws multiplications per value.
 [[nodiscard]] Scores compute_scores(const Capture& capture, const ScoreOptions& options = {},
                                     const ScoreProgress& progress = {});
 

@@ -1,15 +1,12 @@
 #include "collectors/capture/capture.h"
 
 #include "collectors/base/hash.h"
-#include "collectors/base/parallel.h"
 #include "collectors/capture/capture_layout.h"
-#include "collectors/capture/head_statistics.h"
-#include "collectors/capture/step_statistics.h"
+#include "collectors/capture/computed_quantities.h"
 #include "collectors/hdf5/hdf5_file.h"
 
 #include <algorithm>
 #include <iterator>
-#include <map>
 #include <set>
 #include <tuple>
 
@@ -19,9 +16,6 @@ namespace {
 std::size_t index(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
-
-/// Statistics of one step, computed from raw maps, by dataset path.
-using ComputedStep = std::map<std::string, Array<float>>;
 
 std::string text_of(const Hdf5File& file, std::string_view name) {
   if (!file.has_attribute("/", name))
@@ -221,7 +215,9 @@ struct Capture::Implementation {
     const std::string dataset = dataset_path(quantity, step);
     if (file.has(dataset)) return file.read_slab<float>(dataset, Shape(shape.size(), 0), shape);
     if (!can_compute(quantity, step)) throw bad_input("{}: dataset {} is missing", file.path().string(), dataset);
-    return computed(step).at(dataset);
+    if (!computed.has(quantity, step))
+      compute({.quantities = ComputedQuantities::along_with(quantity), .steps = {step}});
+    return computed.at(quantity, step);
   }
 
   Array<float> read_map(int layer, int head, int step, std::int64_t sample, int branch) const {
@@ -231,13 +227,22 @@ struct Capture::Implementation {
     return {Shape{n_query, n_key}, std::vector<float>(map.values().begin(), map.values().end())};
   }
 
-  const ComputedStep& computed(int step) {
-    const auto found = computed_steps.find(step);
-    if (found != computed_steps.end()) return found->second;
-    return computed_steps.emplace(step, compute(step)).first->second;
+  /// What of the request has to be computed from maps, and is not yet.
+  ComputedQuantities::Work missing(const MapPassRequest& request) const {
+    ComputedQuantities::Work work;
+    for (int step = 0; step < steps.size(); ++step) {
+      if (!request.steps.empty() && std::ranges::find(request.steps, step) == request.steps.end()) continue;
+      for (const CaptureQuantity& quantity : request.quantities) {
+        const bool is_stored = file.has(dataset_path(quantity, step));
+        if (!is_stored && can_compute(quantity, step) && !computed.has(quantity, step)) work[step].push_back(quantity);
+      }
+    }
+    return work;
   }
 
-  ComputedStep compute(int step) const;
+  MapPassReport compute(const MapPassRequest& request) {
+    return computed.compute(file, {model, steps, samples}, missing(request), request);
+  }
 
   Hdf5File file;
   ModelInfo model;
@@ -250,46 +255,9 @@ struct Capture::Implementation {
   std::vector<CapturedMap> maps;
   std::set<std::tuple<int, int, int>> map_set;
   std::int64_t map_samples = 0;
-  std::map<int, ComputedStep> computed_steps;
+  ComputedQuantities computed;
   std::string sha256;
 };
-
-namespace {
-
-std::vector<CaptureQuantity> quantities_of_maps() {
-  std::vector<CaptureQuantity> quantities;
-  std::ranges::copy_if(statistic_quantities(), std::back_inserter(quantities), follows_from_map);
-  std::ranges::copy_if(mean_quantities(), std::back_inserter(quantities), follows_from_map);
-  return quantities;
-}
-
-}  // namespace
-
-ComputedStep Capture::Implementation::compute(int step) const {
-  StepStatistics statistics(model, steps, step, samples, quantities_of_maps());
-  for (std::int64_t sample = 0; sample < samples; ++sample) {
-    for (int branch = 0; branch < static_cast<int>(model.branches.size()); ++branch) {
-      for (int layer = 0; layer < model.layers; ++layer) {
-        std::vector<Array<float>> layer_maps;  // read here: HDF5 wants one thread
-        for (int head = 0; head < model.heads; ++head)
-          layer_maps.push_back(read_map(layer, head, step, sample, branch));
-        std::vector<HeadStatistics> results(layer_maps.size());
-        parallel_for(model.heads, [&](std::int64_t head) {
-          results[index(head)] = statistics_of_map(layer_maps[index(head)].values(), steps, step);
-        });
-        for (int head = 0; head < model.heads; ++head)
-          statistics.add({sample, branch, layer, head}, results[index(head)]);
-      }
-    }
-  }
-  ComputedStep result;
-  for (const CaptureQuantity& quantity : quantities_of_maps()) {
-    result.emplace(dataset_path(quantity, step), is_per_sample(quantity)
-                                                     ? statistics.per_sample(quantity)
-                                                     : means_of_sums(quantity, statistics.sums(quantity), samples));
-  }
-  return result;
-}
 
 Capture::Capture(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
 Capture::~Capture() = default;
@@ -331,6 +299,12 @@ bool Capture::has(const CaptureQuantity& quantity, int step) const {
 Array<float> Capture::read(const CaptureQuantity& quantity, int step) const {
   require(step >= 0 && step < steps().size(), "Capture::read: no such step");
   return implementation_->read(quantity, step);
+}
+
+MapPassReport Capture::compute_from_maps(const MapPassRequest& request) const {
+  for (const int step : request.steps)
+    require(step >= 0 && step < steps().size(), "Capture::compute_from_maps: no such step");
+  return implementation_->compute(request);
 }
 
 const std::vector<CapturedMap>& Capture::maps() const noexcept {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -79,6 +80,24 @@ struct CapturedMap {
   int step = 0;
 };
 
+/// What Capture::compute_from_maps() is asked for.
+struct MapPassRequest {
+  /// Computed are those that the file does not hold and that follow from maps; the rest is skipped. Moments of
+  /// columns (column_variance, square_sum, source_mass, column means, ...) cost the least, entropy some more,
+  /// band_mass and displacement the most.
+  std::vector<CaptureQuantity> quantities;
+  std::vector<int> steps;                               ///< empty: all
+  std::int64_t buffer_bytes = std::int64_t{256} << 20;  ///< most memory for maps on their way from the file
+  std::ostream* progress = nullptr;                     ///< where to say how far it is; nullptr is silent
+};
+
+/// What a pass over the raw maps took.
+struct MapPassReport {
+  std::int64_t maps = 0;
+  std::int64_t bytes = 0;         ///< size of these maps, as the file holds their elements
+  std::int64_t buffer_bytes = 0;  ///< the most that was held of them at the same time
+};
+
 /// A capture file opened for reading ("kvscope-capture", version 1; docs/formats/capture.md).
 ///
 /// Datasets are read on demand. Unknown datasets and attributes are ignored; an unknown `kind` of step
@@ -108,6 +127,14 @@ class Capture {
   /// Statistics that are absent while raw maps of *every* layer and head are there are computed from them.
   /// @throws Error  kBadInput naming the dataset if it is missing or has another shape.
   [[nodiscard]] Array<float> read(const CaptureQuantity& quantity, int step) const;
+
+  /// Computes several quantities of several steps in one pass over the raw maps and keeps them for read(),
+  /// which without it computes everything of its step at the first request. What was computed already is not
+  /// computed again. Maps are streamed (map_stream.h), never held: memory is that of the results and
+  /// request.buffer_bytes.
+  /// @throws Error  kBadInput naming the dataset if it is cut short; kInterrupted.
+  /// Cost: with moments only that of reading the maps; runs on thread_count() threads.
+  MapPassReport compute_from_maps(const MapPassRequest& request) const;
 
   /// All raw maps in the file, by layer, head, step.
   [[nodiscard]] const std::vector<CapturedMap>& maps() const noexcept;

@@ -36,6 +36,9 @@ class MapSums {
   /// Adds the sums over other rows of the same map, made with the same figures.
   void add(const MapSums& others);
 
+  /// Columns that add() reads: T_k rounded up to a multiple of 64.
+  [[nodiscard]] std::int64_t columns() const noexcept { return columns_; }
+
   /// The statistics once all rows are in; what was not wanted is 0 or empty, and so are the figures that do not
   /// follow from the map.
   [[nodiscard]] HeadStatistics statistics() const;
@@ -50,7 +53,7 @@ class MapSums {
   MapFigures figures_;
   std::int64_t n_query_;
   std::int64_t n_key_;
-  std::int64_t columns_;  ///< n_key_ rounded up to whole panels
+  std::int64_t columns_;
   std::vector<double> sums_;
   std::vector<double> squares_;
   double entropy_ = 0;

@@ -21,6 +21,7 @@ class AlignedBuffer {
     }
     return data_.get();
   }
+  [[nodiscard]] std::int64_t bytes() const noexcept { return capacity_ * std::int64_t{sizeof(float)}; }
   [[nodiscard]] float* data() noexcept { return data_.get(); }
   [[nodiscard]] const float* data() const noexcept { return data_.get(); }
 

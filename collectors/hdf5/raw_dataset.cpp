@@ -105,8 +105,7 @@ struct RawDataset::Implementation {
             "find a chunk");
       if (offset == HADDR_UNDEF) return {};  // never written: the library knows what it counts for
       std::int64_t count = 1;
-      for (std::size_t axis = 0; axis < shape.size(); ++axis)
-        count *= std::min(chunk[axis], shape[axis] - place[axis]);
+      for (std::size_t axis = 0; axis < shape.size(); ++axis) count *= std::min(chunk[axis], shape[axis] - place[axis]);
       runs.push_back({element_number(place, shape), count, static_cast<std::int64_t>(offset)});
     } while (next_chunk(place, chunk, shape));
     return runs;

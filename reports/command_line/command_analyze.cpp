@@ -70,8 +70,9 @@ ExitStatus run_analyze(const CommandContext& context) {
   const int step = step_option((*values)["step"].as<std::string>(), capture.steps());
 
   Progress progress("analyze", capture.steps().size(), "steps", &context.err);
-  const Scores scores = compute_scores(capture, {.band_radius = (*values)["band-radius"].as<int>()},
-                                       [&](int done, int) { progress.update(done); });
+  const Scores scores =
+      compute_scores(capture, {.band_radius = (*values)["band-radius"].as<int>(), .progress = &context.err},
+                     [&](int done, int) { progress.update(done); });
   progress.finish();
   // The table first: a wrong --sort or --by leaves no file behind.
   const Table table = printed_scores(scores, *values, branch, step);

@@ -72,9 +72,10 @@ bool is_capture(const std::string& path) {
   return file.has_attribute("/", "format") && file.text_attribute("/", "format") == "kvscope-capture";
 }
 
-HeadClassification classify_file(const std::string& path, const options::variables_map& values) {
+HeadClassification classify_file(const std::string& path, const options::variables_map& values,
+                                 std::ostream* progress) {
   const bool from_capture = is_capture(path);
-  const Scores scores = from_capture ? compute_scores(Capture::open(path)) : read_scores(path);
+  const Scores scores = from_capture ? compute_scores(Capture::open(path), {.progress = progress}) : read_scores(path);
   ClassifyOptions request{.method = values["method"].as<std::string>(),
                           .branch = values["branch"].as<std::string>(),
                           .step = step_option(values["step"].as<std::string>(), scores.steps),
@@ -179,7 +180,7 @@ ExitStatus run_classify(const CommandContext& context) {
   // First, so that a wrong file to compare with is known before anything is written.
   const auto other_path = compares ? (*values)["compare"].as<std::string>() : std::string();
   const std::optional<HeadClassification> other = compares ? std::optional(read_heads(other_path)) : std::nullopt;
-  const HeadClassification found = classifies ? classify_file(input, *values) : read_heads(input);
+  const HeadClassification found = classifies ? classify_file(input, *values, &context.err) : read_heads(input);
   Json document = Json::object();
   const bool json = given(*values, "json");
   if (classifies) {
