@@ -1,30 +1,61 @@
 #pragma once
 
-#include <cstdint>
+#include "tests/benchmarks/attention_problem.h"
+
 #include <functional>
-#include <vector>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 
 namespace kvscope::benchmark {
 
-/// Dense float32 attention of one head.
-struct AttentionCase {
-  std::int64_t head_dim = 0;
-  std::int64_t n_query = 0;
-  std::int64_t n_key = 0;
-  float scale = 0.0F;
-  std::vector<float> queries;  ///< [n_query, head_dim]
-  std::vector<float> keys;     ///< [n_key, head_dim]
-  std::vector<float> values;   ///< [n_key, head_dim]
-  std::vector<float> output;   ///< [n_query, head_dim], written by whoever runs
-
-  [[nodiscard]] double flops() const {
-    return 4.0 * static_cast<double>(head_dim) * static_cast<double>(n_query) * static_cast<double>(n_key);
-  }
+/// Someone who computes an AttentionProblem; the problem must outlive it. Each run takes the problem's next copy.
+struct AttentionPeer {
+  std::string name;
+  AttentionProblem* problem;
+  std::function<void()> run;
+  std::function<void()> prepare = {};  ///< gives the library its number of threads; may be empty
+  std::function<void()> store = {};    ///< brings the latest result to the copy's output where run() does not
 };
 
-/// LibTorch's scaled_dot_product_attention on `threads` threads. The case must outlive the function.
-[[nodiscard]] std::function<void()> libtorch_attention(AttentionCase& problem, int threads);
-/// Two matrix products and a row-wise softmax between them, the map held in memory; one thread.
-[[nodiscard]] std::function<void()> eigen_attention(AttentionCase& problem);
+/// kvscope's own ragged_attention().
+[[nodiscard]] AttentionPeer own_attention(AttentionProblem& problem, int threads);
+
+/// LibTorch's scaled_dot_product_attention.
+[[nodiscard]] AttentionPeer libtorch_attention(AttentionProblem& problem, int threads);
+[[nodiscard]] std::string libtorch_version();
+
+/// float32: two matrix products and a row-wise softmax between them, for blocks of queries.
+[[nodiscard]] AttentionPeer eigen_attention(AttentionProblem& problem, int threads);
+
+/// OpenBLAS, loaded at run time with the kernels of one kind of processor ("Haswell": AVX2, "SkylakeX": AVX-512).
+class OpenBlas {
+ public:
+  /// @param core_type  empty: what $OPENBLAS_CORETYPE says, else SkylakeX where the processor has AVX-512 (the
+  ///                   library itself takes the AVX2 kernels for processors that it is older than)
+  /// @return  nothing where the library is not installed
+  [[nodiscard]] static std::unique_ptr<OpenBlas> load(std::string_view core_type = {});
+  ~OpenBlas();
+  OpenBlas(const OpenBlas&) = delete;
+  OpenBlas& operator=(const OpenBlas&) = delete;
+
+  /// float32: sgemm, a softmax with kvscope's vector exponentials, sgemm, for blocks of queries that stay in the
+  /// cache; blocks are spread over the threads, so that the library never starts threads of its own.
+  [[nodiscard]] AttentionPeer attention(AttentionProblem& problem, int threads) const;
+
+ private:
+  struct Functions;
+  explicit OpenBlas(std::unique_ptr<Functions> functions);
+  std::unique_ptr<Functions> functions_;
+};
+/// "0.3.21 SkylakeX", "" where it is not installed.
+[[nodiscard]] std::string openblas_version();
+
+/// oneDNN: matrix product, softmax, matrix product, in the problem's element types.
+/// @return  nothing where the program was built without it, or where it cannot do these types here
+[[nodiscard]] std::optional<AttentionPeer> onednn_attention(AttentionProblem& problem, int threads);
+/// "2.6.3", "" where the program was built without it.
+[[nodiscard]] std::string onednn_version();
 
 }  // namespace kvscope::benchmark

@@ -1,20 +1,31 @@
 #pragma once
 
-#include "tests/benchmarks/benchmark_report.h"
+#include "tests/benchmarks/benchmark_run.h"
 
-#include <functional>
+#include <span>
+#include <string_view>
 
 namespace kvscope::benchmark {
 
-using RowSink = std::function<void(const BenchmarkRow&)>;
+/// One benchmark of `kvscope_bench_cpu`. Each checks its results before it measures anything, and throws Error
+/// (kCheckFailed) if one is wrong.
+struct Benchmark {
+  std::string_view id;
+  std::string_view title;
+  void (*run)(BenchmarkRun&);
+};
 
-// Each checks its results before it measures, and throws Error (kCheckFailed) if one is wrong.
+/// In the order of their ids.
+[[nodiscard]] std::span<const Benchmark> benchmarks();
 
-/// Dense attention on shapes of VAR-d30 and Infinity-2B against LibTorch and two products of Eigen.
-void benchmark_attention(const RaceOptions& options, const Ceilings& ceilings, const RowSink& sink);
-/// Two classes of heads at 50, 70 and 90 % compression against all keys: what is left of the saved FLOPs.
-void benchmark_ragged(const RaceOptions& options, const Ceilings& ceilings, const RowSink& sink);
-/// Ordered top-k against nth_element and sort.
-void benchmark_topk(const RaceOptions& options, const RowSink& sink);
+void benchmark_float32_attention(BenchmarkRun& run);
+void benchmark_bfloat16_attention(BenchmarkRun& run);
+void benchmark_avx2_attention(BenchmarkRun& run);
+void benchmark_ragged_attention(BenchmarkRun& run);
+void benchmark_topk(BenchmarkRun& run);
+void benchmark_map_file(BenchmarkRun& run);
+void benchmark_map_statistics(BenchmarkRun& run);
+void benchmark_capture(BenchmarkRun& run);
+void benchmark_replay(BenchmarkRun& run);
 
 }  // namespace kvscope::benchmark

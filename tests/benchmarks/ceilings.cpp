@@ -6,7 +6,9 @@
 // foreach_target.h comes first.
 #include "collectors/base/parallel.h"
 #include "collectors/compute/aligned_buffer.h"
+#include "collectors/compute/simd_level.h"
 #include "collectors/compute/strip_kernels.h"
+#include "tests/benchmarks/bfloat16_dot.h"
 #include "tests/benchmarks/ceilings.h"
 
 #include <hwy/highway.h>
@@ -58,24 +60,25 @@ void use(float value) {
   asm volatile("" : : "x"(value) : "memory");
 }
 
-double multiply_add_ceiling(const RaceOptions& options) {
+/// `round(flops)` does some work on registers and says how many FLOP it was; every thread does it.
+double arithmetic_ceiling(const RaceOptions& options, float (*round)(std::int64_t count, double& flops)) {
+  constexpr std::int64_t kCount = 200000;
   double flops = 0.0;
-  const auto work = [&](std::int64_t) {
-    double done = 0.0;
-    use(HWY_DYNAMIC_DISPATCH(multiply_adds)(200000, done));
-    flops = done;
-  };
-  work(0);
-  const double each = flops;
+  use(round(kCount, flops));
   const double seconds = best_seconds(
       [&] {
         parallel_for(options.threads, [&](std::int64_t) {
           double done = 0.0;
-          use(HWY_DYNAMIC_DISPATCH(multiply_adds)(200000, done));
+          use(round(kCount, done));
         });
       },
       options);
-  return each * options.threads / seconds;
+  return flops * options.threads / seconds;
+}
+
+std::optional<double> bfloat16_dot_ceiling(const RaceOptions& options) {
+  if (simd_level() != "avx512" || !has_bfloat16_dot()) return std::nullopt;
+  return arithmetic_ceiling(options, bfloat16_dots);
 }
 
 double exponential_ceiling(const RaceOptions& options) {
@@ -119,7 +122,9 @@ double copy_ceiling(const RaceOptions& options) {
 }  // namespace
 
 Ceilings measure_ceilings(const RaceOptions& options) {
-  return {.multiply_add = multiply_add_ceiling(options),
+  return {.multiply_add = arithmetic_ceiling(
+              options, [](std::int64_t count, double& flops) { return HWY_DYNAMIC_DISPATCH(multiply_adds)(count, flops); }),
+          .bfloat16_dot = bfloat16_dot_ceiling(options),
           .exponential = exponential_ceiling(options),
           .copy = copy_ceiling(options)};
 }

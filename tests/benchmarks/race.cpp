@@ -4,6 +4,7 @@
 #include <chrono>
 #include <ctime>
 #include <limits>
+#include <thread>
 
 namespace kvscope::benchmark {
 namespace {
@@ -15,7 +16,7 @@ double now(int threads) {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-double turn(const std::function<void()>& run, int repeats, int threads) {
+double timed(const std::function<void()>& run, int repeats, int threads) {
   const double start = now(threads);
   for (int i = 0; i < repeats; ++i) run();
   return (now(threads) - start) / repeats;
@@ -23,8 +24,23 @@ double turn(const std::function<void()>& run, int repeats, int threads) {
 
 /// Warms up, and finds how many runs make a turn.
 int repeats_for(const std::function<void()>& run, const RaceOptions& options) {
-  const double once = std::min(turn(run, 1, options.threads), turn(run, 1, options.threads));
+  const double once = std::min(timed(run, 1, options.threads), timed(run, 1, options.threads));
   return static_cast<int>(std::clamp(options.sample_seconds / std::max(once, 1e-9), 1.0, 1e6));
+}
+
+/// Threads of other libraries spin for some time after their work (OpenBLAS: 2^26 cycles of the time stamp counter)
+/// and would take a core away from who is next.
+void let_others_go_to_sleep(int threads) {
+  if (threads > 1) std::this_thread::sleep_for(std::chrono::milliseconds(30));
+}
+
+double turn(const Contestant& contestant, int repeats, const RaceOptions& options) {
+  if (contestant.prepare) contestant.prepare();
+  if (options.sample_seconds > 0.0) {
+    let_others_go_to_sleep(options.threads);
+    if (repeats > 1) contestant.run();
+  }
+  return timed(contestant.run, repeats, options.threads);
 }
 
 double median(std::vector<double> values) {
@@ -44,34 +60,45 @@ Interval median_interval(const std::vector<double>& values) {
 
 }  // namespace
 
-std::vector<RaceResult> race(const std::vector<Contestant>& contestants, const RaceOptions& options) {
-  const std::size_t n = contestants.size();
-  std::vector<int> repeats;
-  for (const Contestant& contestant : contestants) repeats.push_back(repeats_for(contestant.run, options));
-  std::vector<std::vector<double>> seconds(n);
-  std::vector<std::vector<double>> ratios(n);
-  for (int round = 0; round < options.rounds; ++round) {
-    std::vector<double> spent(n, 0.0);
+Comparison compare(std::span<const double> ours, std::span<const double> peer) {
+  std::vector<double> ratios;
+  for (std::size_t round = 0; round < ours.size(); ++round) ratios.push_back(peer[round] / ours[round]);
+  return {.ours_s = median({ours.begin(), ours.end()}),
+          .peer_s = median({peer.begin(), peer.end()}),
+          .ratio = median_interval(ratios)};
+}
+
+Rounds::Rounds(std::size_t n, int rounds, const std::function<std::vector<double>(std::size_t who)>& turn)
+    : seconds_(n) {
+  for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < 2 * n; ++i) {
-      const std::size_t who = i < n ? i : 2 * n - 1 - i;
-      spent[who] += 0.5 * turn(contestants[who].run, repeats[who], options.threads);
-    }
-    for (std::size_t who = 0; who < n; ++who) {
-      seconds[who].push_back(spent[who]);
-      ratios[who].push_back(spent[who] / spent[0]);
+      const bool forwards = i < n;
+      const std::size_t who = forwards ? i : 2 * n - 1 - i;
+      const std::vector<double> measured = turn(who);
+      auto& quantities = seconds_[who];
+      quantities.resize(measured.size());
+      for (std::size_t quantity = 0; quantity < measured.size(); ++quantity) {
+        if (forwards) quantities[quantity].push_back(0.0);
+        quantities[quantity].back() += 0.5 * measured[quantity];
+      }
     }
   }
-  std::vector<RaceResult> results;
-  for (std::size_t who = 0; who < n; ++who) {
-    results.push_back({contestants[who].name, median_interval(seconds[who]), median_interval(ratios[who])});
+}
+
+Rounds race(std::span<const Contestant> contestants, const RaceOptions& options) {
+  std::vector<int> repeats;
+  for (const Contestant& contestant : contestants) {
+    if (contestant.prepare) contestant.prepare();
+    repeats.push_back(repeats_for(contestant.run, options));
   }
-  return results;
+  return {contestants.size(), options.rounds,
+          [&](std::size_t who) { return std::vector{turn(contestants[who], repeats[who], options)}; }};
 }
 
 double best_seconds(const std::function<void()>& run, const RaceOptions& options) {
   const int repeats = repeats_for(run, options);
   double best = std::numeric_limits<double>::infinity();
-  for (int round = 0; round < options.rounds; ++round) best = std::min(best, turn(run, repeats, options.threads));
+  for (int round = 0; round < options.rounds; ++round) best = std::min(best, timed(run, repeats, options.threads));
   return best;
 }
 

@@ -39,13 +39,11 @@ std::vector<float> attention_like_scores(std::int64_t n, std::uint32_t seed) {
 
 }  // namespace
 
-void benchmark_topk(const RaceOptions& options, const RowSink& sink) {
+void benchmark_topk(BenchmarkRun& run) {
   constexpr std::array<std::array<std::int64_t, 2>, 4> kSizes = {
       {{680, 204}, {6425, 3156}, {7252, 1052}, {10521, 3156}}};
   // Branch predictors learn one input by heart; in turn, a hundred of them are new every time.
   constexpr std::size_t kInputs = 100;
-  RaceOptions single = options;
-  single.threads = 1;
   for (const auto& [n, k] : kSizes) {
     std::vector<std::vector<float>> inputs;
     for (std::size_t i = 0; i < kInputs; ++i) inputs.push_back(attention_like_scores(n, static_cast<std::uint32_t>(i)));
@@ -58,16 +56,20 @@ void benchmark_topk(const RaceOptions& options, const RowSink& sink) {
     std::size_t next = 0;
     std::int64_t seen = 0;
     const auto each = [&](auto select) { return [&, select] { seen += select(inputs[next++ % kInputs]).back(); }; };
-    const auto size = k;
-    const auto results = race(
-        {{"kvscope", each([size](const auto& scores) { return select_topk(scores, size); })},
-         {"nth_element and sort", each([size](const auto& scores) { return nth_element_and_sort(scores, size); })}},
-        single);
+    const std::vector<Contestant> contestants = {
+        {"kvscope", each([size = k](const auto& scores) { return select_topk(scores, size); })},
+        {"nth_element and sort", each([size = k](const auto& scores) { return nth_element_and_sort(scores, size); })}};
+    const Rounds rounds = race(contestants, run.race(1));
     require(seen > 0, "benchmark_topk: nothing was selected");
-    for (const RaceResult& result : results) {
-      sink(
-          {"topk", fmt::format("{} of {}", k, n), result, static_cast<double>(n) / result.seconds.mean, "score/s", {}});
-    }
+    const Comparison seconds = compare(rounds.seconds(0), rounds.seconds(1));
+    run.add({.id = "C5",
+             .where = fmt::format("{} of {}", k, n),
+             .threads = 1,
+             .peer = contestants[1].name,
+             .seconds = seconds,
+             .max_relative_error = 0.0,
+             .rate = static_cast<double>(n) / seconds.ours_s,
+             .unit = "score"});
   }
 }
 

@@ -1,0 +1,46 @@
+#include "tests/benchmarks/attention_race.h"
+#include "tests/benchmarks/benchmarks.h"
+
+namespace kvscope::benchmark {
+namespace {
+
+void race_peers(BenchmarkRun& run, const AttentionShape& shape, int threads, const OpenBlas* openblas) {
+  AttentionProblem problem(shape, {}, run.request().quick ? 0 : beyond_cache_bytes());
+  std::vector<AttentionPeer> peers = {own_attention(problem, threads)};
+  // Against one thread, wall time, on the same problem.
+  if (threads > 1) {
+    peers.push_back(own_attention(problem, 1));
+    peers.back().name = "kvscope, 1 thread";
+  }
+  if (openblas != nullptr) peers.push_back(openblas->attention(problem, threads));
+  if (auto onednn = onednn_attention(problem, threads)) peers.push_back(std::move(*onednn));
+  peers.push_back(libtorch_attention(problem, threads));
+  peers.push_back(eigen_attention(problem, threads));
+  race_attention(run, peers,
+                 {.id = "C1",
+                  .where = describe(shape),
+                  .threads = threads,
+                  .ceiling = run.ceilings(threads).multiply_add,
+                  .tolerance = kFloat32Tolerance});
+}
+
+}  // namespace
+
+void benchmark_float32_attention(BenchmarkRun& run) {
+  const auto openblas = OpenBlas::load();
+  if (openblas == nullptr) run.note("C1 without OpenBLAS: libopenblas.so.0 is not installed");
+  if (onednn_version().empty()) run.note("C1 without oneDNN: built without libdnnl-dev");
+  for (const int threads : run.request().threads) {
+    for (const AttentionShape& shape : attention_shapes(run.request().quick)) {
+      race_peers(run, shape, threads, openblas.get());
+      // One head of the smallest model is little work for several threads; a layer has many.
+      if (threads > 1 && shape.n_query <= 256) {
+        AttentionShape several = shape;
+        several.heads = threads;
+        race_peers(run, several, threads, openblas.get());
+      }
+    }
+  }
+}
+
+}  // namespace kvscope::benchmark
