@@ -11,7 +11,7 @@ namespace kvscope::benchmark {
 class AlignedBytes {
  public:
   explicit AlignedBytes(std::int64_t count)
-      : data_(static_cast<std::byte*>(::operator new (static_cast<std::size_t>(count), kAlignment))) {}
+      : data_(static_cast<std::byte*>(::operator new(static_cast<std::size_t>(count), kAlignment))) {}
 
   [[nodiscard]] void* data() noexcept { return data_.get(); }
   [[nodiscard]] const void* data() const noexcept { return data_.get(); }
@@ -19,7 +19,7 @@ class AlignedBytes {
  private:
   static constexpr std::align_val_t kAlignment{64};
   struct Release {
-    void operator()(std::byte* pointer) const noexcept { ::operator delete (pointer, kAlignment); }
+    void operator()(std::byte* pointer) const noexcept { ::operator delete(pointer, kAlignment); }
   };
   std::unique_ptr<std::byte, Release> data_;
 };

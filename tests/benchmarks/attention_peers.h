@@ -32,10 +32,10 @@ struct AttentionPeer {
 /// OpenBLAS, loaded at run time with the kernels of one kind of processor ("Haswell": AVX2, "SkylakeX": AVX-512).
 class OpenBlas {
  public:
-  /// @param core_type  empty: what $OPENBLAS_CORETYPE says, else SkylakeX where the processor has AVX-512 (the
-  ///                   library itself takes the AVX2 kernels for processors that it is older than)
+  /// @param core_type  empty: SkylakeX where the processor has AVX-512 (the library itself takes the AVX2 kernels for
+  ///                   processors that it is older than), else the library's own choice
   /// @return  nothing where the library is not installed
-  [[nodiscard]] static std::unique_ptr<OpenBlas> load(std::string_view core_type = {});
+  [[nodiscard]] static std::unique_ptr<OpenBlas> load(std::string_view core_type);
   ~OpenBlas();
   OpenBlas(const OpenBlas&) = delete;
   OpenBlas& operator=(const OpenBlas&) = delete;

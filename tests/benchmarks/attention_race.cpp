@@ -19,8 +19,7 @@ double checked_error(const AttentionPeer& peer, const AttentionRaceLabels& label
 
 }  // namespace
 
-void race_attention(BenchmarkRun& run, const std::vector<AttentionPeer>& peers,
-                    const AttentionRaceLabels& labels) {
+void race_attention(BenchmarkRun& run, const std::vector<AttentionPeer>& peers, const AttentionRaceLabels& labels) {
   std::vector<double> errors;
   std::vector<Contestant> contestants;
   for (const AttentionPeer& peer : peers) {

@@ -18,7 +18,8 @@ struct AttentionRaceLabels {
 };
 
 /// Checks every contestant's result, lets them race and adds a result for each peer; the first one is ours.
-void race_attention(BenchmarkRun& run, const std::vector<AttentionPeer>& contestants, const AttentionRaceLabels& labels);
+void race_attention(BenchmarkRun& run, const std::vector<AttentionPeer>& contestants,
+                    const AttentionRaceLabels& labels);
 
 /// Of float32 results: some 1e-6 for data of unit variance, with room for peers' orders of summation.
 inline constexpr double kFloat32Tolerance = 2e-5;

@@ -19,6 +19,7 @@ struct BenchmarkRequest {
   RaceOptions race;                ///< `threads` is set by each benchmark
   bool quick = false;              ///< small cases and one round: checks results, measures nothing useful
   double maps_gb = 2.0;            ///< size of the raw maps of C7, in 1e9 bytes
+  std::string openblas_core;       ///< kernels of OpenBLAS in C1; empty: the best ones
   std::filesystem::path datasets;  ///< the folder with sample_model
   std::filesystem::path json;      ///< empty: none is written
 };

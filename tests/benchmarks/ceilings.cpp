@@ -122,11 +122,12 @@ double copy_ceiling(const RaceOptions& options) {
 }  // namespace
 
 Ceilings measure_ceilings(const RaceOptions& options) {
-  return {.multiply_add = arithmetic_ceiling(
-              options, [](std::int64_t count, double& flops) { return HWY_DYNAMIC_DISPATCH(multiply_adds)(count, flops); }),
-          .bfloat16_dot = bfloat16_dot_ceiling(options),
-          .exponential = exponential_ceiling(options),
-          .copy = copy_ceiling(options)};
+  return {
+      .multiply_add = arithmetic_ceiling(
+          options, [](std::int64_t count, double& flops) { return HWY_DYNAMIC_DISPATCH(multiply_adds)(count, flops); }),
+      .bfloat16_dot = bfloat16_dot_ceiling(options),
+      .exponential = exponential_ceiling(options),
+      .copy = copy_ceiling(options)};
 }
 
 }  // namespace kvscope::benchmark

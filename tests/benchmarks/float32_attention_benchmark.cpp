@@ -27,7 +27,7 @@ void race_peers(BenchmarkRun& run, const AttentionShape& shape, int threads, con
 }  // namespace
 
 void benchmark_float32_attention(BenchmarkRun& run) {
-  const auto openblas = OpenBlas::load();
+  const auto openblas = OpenBlas::load(run.request().openblas_core);
   if (openblas == nullptr) run.note("C1 without OpenBLAS: libopenblas.so.0 is not installed");
   if (onednn_version().empty()) run.note("C1 without oneDNN: built without libdnnl-dev");
   for (const int threads : run.request().threads) {

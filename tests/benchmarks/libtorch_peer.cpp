@@ -37,14 +37,18 @@ AttentionPeer libtorch_attention(AttentionProblem& problem, int threads) {
   const auto run = [copies = std::move(copies), latest, &problem] {
     latest->copy = problem.next();
     const Tensors& t = copies[latest->copy];
-    latest->output = at::scaled_dot_product_attention(t.q, t.k, t.v, std::nullopt, 0.0, false,
-                                                      static_cast<double>(problem.scale()));
+    latest->output =
+        at::scaled_dot_product_attention(t.q, t.k, t.v, std::nullopt, 0.0, false, static_cast<double>(problem.scale()));
   };
   const auto store = [latest, &problem] {
     const at::Tensor output = latest->output.contiguous();
     std::memcpy(problem.copy(latest->copy).output, output.const_data_ptr(), output.nbytes());
   };
-  return {.name = "LibTorch SDPA", .problem = &problem, .run = run, .prepare = [threads] { at::set_num_threads(threads); }, .store = store};
+  return {.name = "LibTorch SDPA",
+          .problem = &problem,
+          .run = run,
+          .prepare = [threads] { at::set_num_threads(threads); },
+          .store = store};
 }
 
 std::string libtorch_version() {

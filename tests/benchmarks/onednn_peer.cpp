@@ -41,10 +41,9 @@ class BlockAttention {
     queries_ = memory::desc({n, d}, type, {d, 1});
     keys_ = memory::desc({d, shape_.n_key}, type, {1, d});
     values_ = memory::desc({shape_.n_key, d}, type, {d, 1});
-    // 16 elements are a cache line of float32.
-    const std::int64_t stride = (shape_.n_key + 15) / 16 * 16;
-    logits_ = memory::desc({n, shape_.n_key}, memory::data_type::f32, {stride, 1});
-    weights_ = memory::desc({n, shape_.n_key}, type, {stride, 1});
+    // Without gaps: the library's fast softmax takes no others.
+    logits_ = memory::desc({n, shape_.n_key}, memory::data_type::f32, {shape_.n_key, 1});
+    weights_ = memory::desc({n, shape_.n_key}, type, {shape_.n_key, 1});
     dnnl::primitive_attr scaled;
     scaled.set_output_scales(0, {problem.scale()});
     product_ = dnnl::matmul({{queries_, keys_, logits_}, scaled, engine});
@@ -85,7 +84,8 @@ class BlockAttention {
 /// All heads and blocks, one after the other; the library spreads each over its threads.
 class Attention {
  public:
-  explicit Attention(AttentionProblem& problem) : problem_(problem), engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
+  explicit Attention(AttentionProblem& problem)
+      : problem_(problem), engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
     const std::int64_t n_query = problem.shape().n_query;
     const std::int64_t block = peer_block_queries(n_query, 1);
     for (std::int64_t first = 0; first < n_query; first += block) {

@@ -24,7 +24,6 @@ using Sgemm = void (*)(CblasOrder, CblasTranspose, CblasTranspose, int m, int n,
 
 std::string wanted_core_type(std::string_view core_type) {
   if (!core_type.empty()) return std::string(core_type);
-  if (const char* named = std::getenv("OPENBLAS_CORETYPE")) return named;
   return std::ranges::count(simd_levels(), "avx512") > 0 ? "SkylakeX" : "";
 }
 

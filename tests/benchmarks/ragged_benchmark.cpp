@@ -78,8 +78,10 @@ std::vector<RaggedCase> cases_of(AttentionProblem& problem) {
   cases.push_back({"all keys", RaggedLayer(problem, all)});
   for (const double kept : {0.5, 0.3, 0.1}) {
     const std::string percent = fmt::format("{:.0f} %", 100 * (1 - kept));
-    cases.push_back({"two classes " + percent, RaggedLayer(problem, two_class_lengths(shape.heads, shape.n_key, kept))});
-    cases.push_back({"log-normal " + percent, RaggedLayer(problem, log_normal_lengths(shape.heads, shape.n_key, kept))});
+    cases.push_back(
+        {"two classes " + percent, RaggedLayer(problem, two_class_lengths(shape.heads, shape.n_key, kept))});
+    cases.push_back(
+        {"log-normal " + percent, RaggedLayer(problem, log_normal_lengths(shape.heads, shape.n_key, kept))});
   }
   for (RaggedCase& one : cases) {
     one.error = one.layer.error();

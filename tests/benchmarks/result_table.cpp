@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
-
 namespace kvscope::benchmark {
 namespace {
 
@@ -30,16 +29,15 @@ void print_ceilings(std::string_view simd_level, int threads, const Ceilings& ce
 }
 
 void print_head(std::ostream& out) {
-  fmt::print(out, "\n{:<3} {:<42} {:>7}  {:<34} {:>10} {:>10} {:>15} {:>7} {:>6} {:<16} {:>8}\n", "id", "case",
+  fmt::print(out, "\n{:<3} {:<50} {:>7}  {:<33} {:>10} {:>10} {:>15} {:>7} {:>6} {:<16} {:>8}\n", "id", "case",
              "threads", "peer", "ours", "peer", "our rate", "ceiling", "ratio", "95 % interval", "error");
 }
 
 void print_result(const BenchmarkResult& result, std::ostream& out) {
   const Comparison& seconds = result.seconds;
-  fmt::print(out, "{:<3} {:<42} {:>7}  {:<34} {:>10} {:>10} {:>15} {:>7} {:>6.2f} {:<16} {:>8}\n", result.id,
+  fmt::print(out, "{:<3} {:<50} {:>7}  {:<33} {:>10} {:>10} {:>15} {:>7} {:>6.2f} {:<16} {:>8}\n", result.id,
              result.where, result.threads, result.peer, seconds_text(seconds.ours_s), seconds_text(seconds.peer_s),
-             rate_text(result),
-             result.ceiling_fraction ? fmt::format("{:.0f} %", 100 * *result.ceiling_fraction) : "",
+             rate_text(result), result.ceiling_fraction ? fmt::format("{:.0f} %", 100 * *result.ceiling_fraction) : "",
              seconds.ratio.mean, fmt::format("[{:.2f}, {:.2f}]", seconds.ratio.low, seconds.ratio.high),
              result.max_relative_error ? fmt::format("{:.1e}", *result.max_relative_error) : "");
   out.flush();
