@@ -73,22 +73,19 @@ std::optional<BenchmarkRequest> parse(int argc, char** argv) {
       "and\n"
       "against the machine's ceilings of the same run; docs/benchmarks.md says what and how.\n"
       "KVSCOPE_SIMD=avx2 (avx512, sse4, scalar) forces an instruction set.\n\nOptions");
-  // clang-format off: one option a line
-  description.add_options()("help,h", "this text")("list", "print the benchmarks' ids and what they measure")(
-      "only", options::value(&only), "ids separated by commas, e.g. C1,C5 (default: all)")(
-      "threads", options::value(&threads)->default_value(default_threads()),
-      "numbers of threads separated by commas; 1 measures CPU time, more wall time")(
-      "rounds", options::value(&request.race.rounds)->default_value(request.race.rounds),
-      "every contestant has two turns a round")(
-      "seconds", options::value(&request.race.sample_seconds)->default_value(request.race.sample_seconds, "0.02"),
-      "least length of a turn in seconds")("maps-gb", options::value(&request.maps_gb)->default_value(request.maps_gb),
-                                           "size of the raw maps of C7 in 1e9 bytes")(
-      "openblas-core", options::value(&request.openblas_core),
-      "kernels of OpenBLAS in C1, e.g. Haswell (default: SkylakeX where the processor has AVX-512)")(
-      "datasets", options::value(&datasets)->default_value(KVSCOPE_DATASETS_FOLDER),
-      "folder with sample_model, for C9 and C10")(
-      "quick", "small cases and a single round: checks results, measures nothing useful")(
-      "json", options::value(&json), "also write the results to this file");
+  // clang-format off
+  description.add_options()
+      ("help,h", "this text")
+      ("list", "print the benchmarks' ids and what they measure")
+      ("only", options::value(&only), "ids separated by commas, e.g. C1,C5 (default: all)")
+      ("threads", options::value(&threads)->default_value(default_threads()), "numbers of threads separated by commas; 1 measures CPU time, more wall time")
+      ("rounds", options::value(&request.race.rounds)->default_value(request.race.rounds), "every contestant has two turns a round")
+      ("seconds", options::value(&request.race.sample_seconds)->default_value(request.race.sample_seconds, "0.02"), "least length of a turn in seconds")
+      ("maps-gb", options::value(&request.maps_gb)->default_value(request.maps_gb), "size of the raw maps of C7 in 1e9 bytes")
+      ("openblas-core", options::value(&request.openblas_core), "kernels of OpenBLAS in C1, e.g. Haswell (default: SkylakeX where the processor has AVX-512)")
+      ("datasets", options::value(&datasets)->default_value(KVSCOPE_DATASETS_FOLDER), "folder with sample_model, for C9 and C10")
+      ("quick", "small cases and a single round: checks results, measures nothing useful")
+      ("json", options::value(&json), "also write the results to this file");
   // clang-format on
   options::variables_map values;
   constexpr int kStyle = options::command_line_style::default_style & ~options::command_line_style::allow_guessing;
