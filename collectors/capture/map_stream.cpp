@@ -8,10 +8,11 @@
 #include "collectors/capture/map_pieces.h"
 #include "collectors/compute/aligned_buffer.h"
 #include "collectors/compute/attention_strip.h"
-#include "collectors/compute/convert.h"
+#include "collectors/compute/strip_kernels.h"
 #include "collectors/hdf5/raw_dataset.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -55,8 +56,8 @@ struct Slot {
   std::shared_ptr<const StoredMaps> maps;
   MapUnit unit;
   AlignedBuffer buffer;
-  std::vector<MapSums> sums;                ///< of pieces that are no whole maps
-  std::vector<HeadStatistics> statistics;   ///< of those that are
+  std::vector<MapSums> sums;               ///< of pieces that are no whole maps
+  std::vector<HeadStatistics> statistics;  ///< of those that are
 };
 
 class MapStream {
@@ -115,15 +116,18 @@ class MapStream {
                       describe_shape(expected));
     }
     stored_ = std::make_shared<const StoredMaps>(StoredMaps{dataset_->type(), dataset_->runs()});
-    units_ = stored_->runs.empty()
-                 ? units_of_chunks(map_, request_.samples, dataset_->chunk(), request_.buffer_bytes)
-                 : units_in_order(map_, request_.samples);
+    units_ = stored_->runs.empty() ? units_of_chunks(map_, request_.samples, dataset_->chunk(), request_.buffer_bytes)
+                                   : units_in_order(map_, request_.samples);
     next_unit_ = 0;
   }
 
+  /// Room for the unit, and for what MapSums reads behind its last row.
   static std::byte* reserve(Slot& slot) {
     const std::int64_t bytes = slot.unit.elements() * element_bytes(slot.maps->type);
-    return reinterpret_cast<std::byte*>(slot.buffer.reserve((bytes + 3) / std::int64_t{sizeof(float)}));
+    constexpr std::int64_t kFloatBytes = sizeof(float);
+    float* room = slot.buffer.reserve((bytes + kFloatBytes - 1) / kFloatBytes + kPanelKeys);
+    std::memset(reinterpret_cast<std::byte*>(room) + bytes, 0, index(kPanelKeys * kFloatBytes));
+    return reinterpret_cast<std::byte*>(room);
   }
 
   void work(Slot& slot) {
@@ -147,8 +151,17 @@ class MapStream {
     }
   }
 
-  /// Rows go through the kernels as a strip: in float32, aligned, filled up with zeros.
   void add_piece(const MapPiece& piece, const std::byte* rows, ElementType type, MapSums& sums) const {
+    if (type == ElementType::kFloat32 && !request_.figures.entropy) {
+      sums.add(piece.first_query, reinterpret_cast<const float*>(rows), map_.n_key, piece.queries);
+    } else {
+      add_strips(piece, rows, type, sums);
+    }
+  }
+
+  /// Rows go through the kernels as strips: in float32, aligned, filled up with zeros.
+  void add_strips(const MapPiece& piece, const std::byte* rows, ElementType type, MapSums& sums) const {
+    const StripKernels& kernels = strip_kernels();
     thread_local AlignedBuffer strip_buffer;
     const std::int64_t stride = strip_stride(map_.n_key);
     const std::int64_t tile = std::max(kTileElements / stride, kLeastTileRows);
@@ -157,7 +170,7 @@ class MapStream {
       const std::int64_t count = std::min(tile, piece.queries - first);
       for (std::int64_t i = 0; i < count; ++i) {
         float* row = strip + i * stride;
-        convert_to_float(rows + (first + i) * map_.n_key * element_bytes(type), type, map_.n_key, row);
+        kernels.to_float(rows + (first + i) * map_.n_key * element_bytes(type), type, map_.n_key, row);
         std::fill(row + map_.n_key, row + sums.columns(), 0.0F);
       }
       sums.add(piece.first_query + first, strip, stride, count);

@@ -14,10 +14,10 @@ namespace kvscope {
 
 /// Which raw maps are streamed and what is wanted of them.
 struct MapStreamRequest {
-  int step = 0;               ///< maps of every layer and head at this step
-  std::int64_t samples = 0;   ///< the first so many, all branches
-  MapFigures figures;         ///< less costs less
-  std::int64_t buffer_bytes = 0;  ///< most memory for maps; at least one row of a map is held
+  int step = 0;                                        ///< maps of every layer and head at this step
+  std::int64_t samples = 0;                            ///< the first so many, all branches
+  MapFigures figures;                                  ///< less costs less
+  std::int64_t buffer_bytes = 0;                       ///< most memory for maps; at least one row of a map is held
   std::function<void(std::int64_t weights)> advanced;  ///< called with the weights gone through since the last call
 };
 

@@ -29,9 +29,10 @@ MapSums::MapSums(const StepTable& steps, int step, MapFigures figures)
       columns_((n_key_ + kPanelKeys - 1) / kPanelKeys * kPanelKeys),
       sums_(index(columns_), 0.0),
       squares_(index(columns_), 0.0),
-      displacement_(steps, step),
       thumbnail_shape_(thumbnail_shape(steps, step)),
-      thumbnail_(figures.thumbnail ? index(element_count(thumbnail_shape_)) : 0, 0.0) {}
+      thumbnail_(figures.thumbnail ? index(element_count(thumbnail_shape_)) : 0, 0.0) {
+  if (figures.displacement) displacement_.emplace(steps, step);
+}
 
 void MapSums::add(std::int64_t first, const float* strip, std::int64_t stride, std::int64_t rows) {
   const MapKernels& kernels = map_kernels();
@@ -39,7 +40,7 @@ void MapSums::add(std::int64_t first, const float* strip, std::int64_t stride, s
   for (std::int64_t i = 0; i < rows; ++i) {
     const float* row = strip + i * stride;
     if (figures_.entropy) entropy_ += static_cast<double>(kernels.entropy(row, columns_));
-    if (figures_.displacement) displacement_.add(first + i, row);
+    if (displacement_) displacement_->add(first + i, row);
     if (figures_.thumbnail) add_thumbnail(first + i, row);
   }
 }
@@ -50,7 +51,7 @@ void MapSums::add(const MapSums& others) {
   add_to(sums_, others.sums_);
   add_to(squares_, others.squares_);
   entropy_ += others.entropy_;
-  displacement_.add(others.displacement_);
+  if (displacement_) displacement_->add(*others.displacement_);
   add_to(thumbnail_, others.thumbnail_);
 }
 
@@ -71,9 +72,9 @@ HeadStatistics MapSums::statistics() const {
   HeadStatistics result;
   set_moments(result);
   result.entropy = std::max(entropy_ / static_cast<double>(n_query_), 0.0);
-  if (figures_.displacement) {
-    result.displacement = displacement_.mean();
-    result.band_mass = displacement_.band_mass();
+  if (displacement_) {
+    result.displacement = displacement_->mean();
+    result.band_mass = displacement_->band_mass();
   }
   result.thumbnail = thumbnail_means();
   return result;
@@ -81,17 +82,19 @@ HeadStatistics MapSums::statistics() const {
 
 void MapSums::set_moments(HeadStatistics& result) const {
   const auto n = static_cast<double>(n_query_);
+  result.column_mean.assign(sums_.begin(), sums_.begin() + n_key_);
+  result.column_second_moment.assign(squares_.begin(), squares_.begin() + n_key_);
+  for (double& mean : result.column_mean) mean /= n;
+  for (double& square : result.column_second_moment) square /= n;
   double square_of_means = 0;
   for (const int source : steps_->sources(step_)) {
     const std::int64_t begin = steps_->key_offset(step_, source);
     double mass = 0;
     double squares = 0;
     for (std::int64_t key = begin; key < begin + steps_->n_query(source); ++key) {
-      const double mean = sums_[index(key)] / n;
-      result.column_mean.push_back(mean);
-      result.column_second_moment.push_back(squares_[index(key)] / n);
+      const double mean = result.column_mean[index(key)];
       mass += mean;
-      squares += result.column_second_moment.back();
+      squares += result.column_second_moment[index(key)];
       square_of_means += mean * mean;
     }
     result.source_mass.push_back(mass);

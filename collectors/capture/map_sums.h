@@ -6,6 +6,7 @@
 #include "collectors/geometry/step_table.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace kvscope {
@@ -30,8 +31,9 @@ class MapSums {
   MapSums(const StepTable& steps, int step, MapFigures figures = {});
 
   /// Adds the queries [first, first + rows).
-  /// @param strip   [rows, stride] as softmax_strip() makes it: rows aligned to 64 bytes and filled up with
-  ///                zeros to a multiple of 64 columns
+  /// @param strip   [rows, stride]; columns() of a row must be readable, what is behind column T_k counts for
+  ///                nothing. For the entropy, rows as softmax_strip() makes them: aligned to 64 bytes, columns
+  ///                from T_k on 0
   void add(std::int64_t first, const float* strip, std::int64_t stride, std::int64_t rows);
   /// Adds the sums over other rows of the same map, made with the same figures.
   void add(const MapSums& others);
@@ -57,7 +59,7 @@ class MapSums {
   std::vector<double> sums_;
   std::vector<double> squares_;
   double entropy_ = 0;
-  DisplacementHistogram displacement_;
+  std::optional<DisplacementHistogram> displacement_;
   Shape thumbnail_shape_;
   std::vector<double> thumbnail_;
 };

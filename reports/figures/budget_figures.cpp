@@ -75,10 +75,10 @@ Figure bytes_figure(const ReportInputs& inputs) {
   }
   chart.y = {fmt::format("Cache, {}", unit.name), round_linear_scale(all, true)};
   return {"bytes_by_scale",
-          "Keys and values held after each scale, one sample, all layers and heads. Nothing is held after the last: nobody reads it.",
+          "Keys and values held after each scale, one sample, all layers and heads. Nothing is held after the last: "
+          "nobody reads it.",
           line_chart(chart), std::move(data)};
 }
-
 
 HeadValues capacity_values(const NamedPlan& plan) {
   const ModelInfo& model = plan.plan.model;

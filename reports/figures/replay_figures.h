@@ -28,8 +28,8 @@ struct ReplayCurve {
 [[nodiscard]] std::optional<Figure> replay_curve_figure(const ReportInputs& inputs, const ReplayCurve& curve);
 
 enum class QualityFigure { kKl, kPsnr };
-/// Quality against the size of the cache, one point per plan, with the front of those that no other beats. Nothing if no
-/// replay has the figure.
+/// Quality against the size of the cache, one point per plan, with the front of those that no other beats. Nothing if
+/// no replay has the figure.
 [[nodiscard]] std::optional<Figure> pareto_figure(const ReportInputs& inputs, QualityFigure quality);
 
 /// Relative error of every head's output when teacher-forced, mean over steps; not-a-number if none was measured.
