@@ -13,11 +13,8 @@ namespace kvscope::benchmark {
 namespace {
 
 CollectRequest request_for(const Engine& engine, const std::filesystem::path& file, std::int64_t samples) {
-  CollectRequest request{.output = file,
-                         .guidance = 1.5,
-                         .top_k = 100,
-                         .batch = samples,
-                         .earlier_run = EarlierRun::kReplace};
+  CollectRequest request{
+      .output = file, .guidance = 1.5, .top_k = 100, .batch = samples, .earlier_run = EarlierRun::kReplace};
   request.labels.resize(static_cast<std::size_t>(samples));
   std::iota(request.labels.begin(), request.labels.end(), 0);
   for (std::int64_t& label : request.labels) label %= engine.classes();

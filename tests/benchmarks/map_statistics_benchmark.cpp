@@ -47,8 +47,8 @@ MapStatistics own_statistics(const std::filesystem::path& file, Figures figures)
 }
 
 MapStatistics numpy_statistics(const std::filesystem::path& file, Figures figures) {
-  const Json found = run_python("analyze_raw_maps.py",
-                                {file.string(), figures == Figures::kEntropy ? "entropy" : "moments"});
+  const Json found =
+      run_python("analyze_raw_maps.py", {file.string(), figures == Figures::kEntropy ? "entropy" : "moments"});
   return {.seconds = found.at("seconds").get<double>(),
           .column_variance = found.at("column_variance").get<std::vector<double>>(),
           .entropy = found.at("entropy").get<std::vector<double>>()};

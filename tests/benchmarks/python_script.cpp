@@ -8,7 +8,7 @@
 namespace kvscope::benchmark {
 namespace {
 
-std::string quoted(std::string_view word) {
+std::string shell_word(std::string_view word) {
   std::string text = "'";
   for (const char letter : word) {
     if (letter == '\'') {
@@ -23,8 +23,9 @@ std::string quoted(std::string_view word) {
 }  // namespace
 
 Json run_python(std::string_view script, const std::vector<std::string>& arguments) {
-  std::string line = quoted(KVSCOPE_BENCH_PYTHON) + ' ' + quoted(fmt::format("{}/{}", KVSCOPE_BENCH_FOLDER, script));
-  for (const std::string& argument : arguments) line += ' ' + quoted(argument);
+  std::string line =
+      shell_word(KVSCOPE_BENCH_PYTHON) + ' ' + shell_word(fmt::format("{}/{}", KVSCOPE_BENCH_FOLDER, script));
+  for (const std::string& argument : arguments) line += ' ' + shell_word(argument);
   std::FILE* pipe = ::popen(line.c_str(), "r");
   if (pipe == nullptr) throw environment_error("{}: cannot be started", script);
   std::string output;
@@ -35,7 +36,7 @@ Json run_python(std::string_view script, const std::vector<std::string>& argumen
 }
 
 bool python_has_h5py() {
-  return std::system((quoted(KVSCOPE_BENCH_PYTHON) + " -c 'import numpy, h5py' 2>/dev/null").c_str()) == 0;
+  return std::system((shell_word(KVSCOPE_BENCH_PYTHON) + " -c 'import numpy, h5py' 2>/dev/null").c_str()) == 0;
 }
 
 }  // namespace kvscope::benchmark
