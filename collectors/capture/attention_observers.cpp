@@ -120,6 +120,7 @@ void StatisticsObserver::observe(const AttentionRecord& record) {
   const Call call(record);
   const int step = record.step.index;
   const StepTable& steps = *record.step.table;
+  if (tables_ == nullptr || !tables_->are_of(steps, step)) tables_ = std::make_shared<const MapTables>(steps, step);
   const std::int64_t branches = call.q.size(0) / samples_;
   const std::int64_t group = call.heads / call.kv_heads;
   StepStatistics& statistics = writer_.statistics(step);
@@ -137,7 +138,7 @@ void StatisticsObserver::observe(const AttentionRecord& record) {
         const HeadAttention attention{.head = &keys_and_values,
                                       .block = queries_of(call, row, head),
                                       .output = as_floats(call.output, row, head, working_space().output)};
-        statistics.add(HeadPlace{sample, branch, record.site.layer, head}, head_statistics(attention, steps, step));
+        statistics.add(HeadPlace{sample, branch, record.site.layer, head}, head_statistics(attention, tables_));
       }
     }
   });

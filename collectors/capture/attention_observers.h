@@ -1,9 +1,11 @@
 #pragma once
 
 #include "collectors/capture/capture_writer.h"
+#include "collectors/capture/map_sums.h"
 #include "collectors/capture/recording_kv_cache.h"
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 namespace kvscope {
@@ -20,6 +22,7 @@ class StatisticsObserver : public AttentionObserver {
  private:
   CaptureWriter& writer_;
   std::int64_t samples_ = 0;
+  std::shared_ptr<const MapTables> tables_;  ///< of the step in progress
 };
 
 /// Writes the raw maps of a selection, a strip of queries at a time.

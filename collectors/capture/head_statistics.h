@@ -5,10 +5,13 @@
 #include "collectors/geometry/step_table.h"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 namespace kvscope {
+
+class MapTables;
 
 /// Everything a capture records of the softmax map A [N_k, T_k] of one head, row and step.
 ///
@@ -57,6 +60,9 @@ struct HeadAttention {
 /// Depends on this head alone; thread safe, each thread keeps its own working space.
 /// Cost: that of attention, 4 N_k T_k head_dim FLOP, and some 20 operations per weight.
 [[nodiscard]] HeadStatistics head_statistics(const HeadAttention& attention, const StepTable& steps, int step);
+/// The same with tables made once for all heads of the step.
+[[nodiscard]] HeadStatistics head_statistics(const HeadAttention& attention,
+                                             const std::shared_ptr<const MapTables>& tables);
 
 /// Queries in a strip against `n_key` keys: as many as keep it in the second-level cache, at least 6.
 [[nodiscard]] std::int64_t statistics_strip_rows(std::int64_t n_key);

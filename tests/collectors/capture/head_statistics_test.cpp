@@ -2,6 +2,7 @@
 
 #include "collectors/base/parallel.h"
 #include "collectors/capture/capture_layout.h"
+#include "collectors/capture/map_sums.h"
 #include "collectors/compute/attention_reference.h"
 #include "collectors/compute/simd_level.h"
 #include "support/attention_data.h"
@@ -119,6 +120,47 @@ TEST_SUITE("collectors.capture.head_statistics") {
         const Head head(var_scales(), 8, 64, sharpness);
         compare(head.streamed(), head.reference());
       }
+    }
+  }
+
+  TEST_CASE("it agrees on every instruction set for grids and maps of sizes around its blocks") {
+    const testing::SimdLevelGuard guard;
+    const auto schedules_around_blocks = [] {
+      std::vector<StepTable> tables;
+      // Lines of a grid around a vector, around the histogram's reach, keys around a panel, queries around the
+      // thumbnail's rows and around a flush of its sums.
+      for (const int width : {7, 8, 9, 15, 16, 17})
+        tables.emplace_back(StepTable({{.h = 2, .w = 5}, {.h = 4, .w = width}}));
+      for (const int keys : {63, 64, 65})
+        tables.emplace_back(StepTable({{.kind = StepKind::kText, .w = 3}, {.h = 1, .w = keys}}));
+      for (const int side : {20, 33}) tables.emplace_back(StepTable({{.h = side, .w = 19}}));
+      return tables;
+    }();
+    for (const std::string& level : simd_levels()) {
+      force_simd_level(level);
+      for (const StepTable& steps : schedules_around_blocks) {
+        CAPTURE(level);
+        CAPTURE(describe(steps));
+        const Head head(steps, steps.size() - 1, 20, 1.0F);
+        compare(head.streamed(), head.reference());
+      }
+    }
+  }
+
+  TEST_CASE("tables made once for a step give every head the bits of its own tables") {
+    const StepTable steps = var_scales();
+    const auto tables = std::make_shared<const MapTables>(steps, 7);
+    for (const float sharpness : {0.5F, 2.0F, 1.0F}) {
+      const Head head(steps, 7, 32, sharpness);
+      const HeadAttention attention{
+          .head = &head.packed,
+          .block = {.queries = head.queries.data(), .stride = 32, .n_query = 100, .scale = Head::kScale}};
+      const HeadStatistics shared = head_statistics(attention, tables);
+      const HeadStatistics own = head.streamed();
+      CHECK(shared.column_mean == own.column_mean);
+      CHECK(shared.displacement == own.displacement);
+      CHECK(shared.thumbnail == own.thumbnail);
+      CHECK(shared.entropy == own.entropy);
     }
   }
 
