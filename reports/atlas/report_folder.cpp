@@ -15,20 +15,6 @@ namespace {
 
 constexpr std::string_view kPage = "index.html";
 
-/// Names come from file names and may hold anything; what is left works in every file system and in links.
-std::string safe_name(std::string_view name) {
-  std::string safe(name);
-  std::ranges::replace_if(
-      safe,
-      [](char c) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        return !plain && c != '-' && c != '_' && c != '.' && c != '+';
-      },
-      '_');
-  if (!safe.empty() && safe.front() == '.') safe.front() = '_';
-  return safe;
-}
-
 /// Charts are drawn with two pixels a unit, as sharp screens show them.
 constexpr double kPixelsPerUnit = 2.0;
 
@@ -39,7 +25,7 @@ std::string add_rasterized(ReportFolder& folder, std::string_view name, const Dr
 }  // namespace
 
 std::string ReportFolder::add(std::string path, std::string content) {
-  // Two names may differ only in characters that safe_name() replaces.
+  // Two names may differ only in characters that safe_file_name() replaces.
   const std::size_t dot = path.rfind('.');
   std::string free_path = path;
   for (int number = 2; files_.contains(free_path); ++number) {
@@ -50,15 +36,15 @@ std::string ReportFolder::add(std::string path, std::string content) {
 }
 
 std::string ReportFolder::add_drawing(std::string_view name, const Drawing& drawing) {
-  return add(fmt::format("pictures/{}.svg", safe_name(name)), svg_file(drawing));
+  return add(fmt::format("pictures/{}.svg", safe_file_name(name)), svg_file(drawing));
 }
 
 std::string ReportFolder::add_png(std::string_view name, std::string png) {
-  return add(fmt::format("pictures/{}.png", safe_name(name)), std::move(png));
+  return add(fmt::format("pictures/{}.png", safe_file_name(name)), std::move(png));
 }
 
 std::string ReportFolder::add_table(std::string_view name, const Table& table) {
-  return add(fmt::format("tables/{}.csv", safe_name(name)), csv_text(table));
+  return add(fmt::format("tables/{}.csv", safe_file_name(name)), csv_text(table));
 }
 
 void ReportFolder::add_page(std::string html) {

@@ -69,9 +69,11 @@ Table layers_table(const NamedPlan& plan) {
 }
 
 std::string capacity_html(const NamedPlan& plan, const ReportOptions& options, ReportFolder& folder) {
+  HeadValues values = capacity_values(plan);
+  values.label += range_words(values.scale);
   return figure_html(
       folder, head_values_figure("carried_" + plan.name, "The most tokens each head carries, as a share of all tokens.",
-                                 capacity_values(plan), color_map(options.color_map)));
+                                 values, color_map(options.color_map)));
 }
 
 std::string plan_details(const NamedPlan& plan, const ReportOptions& options, ReportFolder& folder) {

@@ -90,7 +90,8 @@ Table evaluator_table(const std::vector<NamedReplay>& replays) {
 
 /// Output error of every head, mean over steps.
 std::string error_map(const NamedReplay& replay, const ReportOptions& options, ReportFolder& folder) {
-  const HeadValues values = output_error_values(replay);
+  HeadValues values = output_error_values(replay);
+  values.label += range_words(values.scale);
   if (!any_finite(values.values)) return {};
   return figure_html(folder, head_values_figure("output_error_" + replay.name,
                                                 replay.name + ": teacher-forced error of every head's output.", values,

@@ -17,6 +17,7 @@ namespace kvscope {
 #ifdef KVSCOPE_HAS_TORCH
 [[nodiscard]] ExitStatus run_replay(const CommandContext& context);
 #endif
+[[nodiscard]] ExitStatus run_export(const CommandContext& context);
 [[nodiscard]] ExitStatus run_report(const CommandContext& context);
 [[nodiscard]] ExitStatus run_demo(const CommandContext& context);
 

@@ -19,6 +19,7 @@ std::span<const Command> commands() {
 #ifdef KVSCOPE_HAS_TORCH
       {"replay", "generate with a plan's compressed cache beside the full one and compare", run_replay},
 #endif
+      {"export", "write any picture and its numbers as files: SVG, PNG, PDF, CSV, NPY", run_export},
       {"report", "pictures and tables of everything, as one page that opens offline", run_report},
 #ifdef KVSCOPE_HAS_TORCH
       {"demo", "the whole chain on the bundled model, in one go", run_demo},

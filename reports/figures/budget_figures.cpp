@@ -1,6 +1,7 @@
 #include "reports/figures/budget_figures.h"
 
 #include "classifiers/plan/token_flow.h"
+#include "reports/pictures/attention_picture.h"
 #include "reports/pictures/line_chart.h"
 
 #include <fmt/format.h>
@@ -83,13 +84,29 @@ Figure bytes_figure(const ReportInputs& inputs) {
 HeadValues capacity_values(const NamedPlan& plan) {
   const ModelInfo& model = plan.plan.model;
   HeadValues values{fmt::format("Tokens carried by every head under {}", plan.name),
-                    "Most tokens carried, share of all tokens (0 to 1)",
+                    "Most tokens carried, share of all tokens",
                     model.layers,
                     model.kv_heads,
                     {},
                     ValueScale::linear(0.0, 1.0)};
   for (const HeadBudget& budget : plan.plan.heads) {
     values.values.push_back(static_cast<double>(cache_capacity(budget)) / static_cast<double>(plan.totals.key_tokens));
+  }
+  return values;
+}
+
+HeadValues attended_values(const NamedPlan& plan, int step) {
+  const ModelInfo& model = plan.plan.model;
+  const std::string name = step_name(plan.plan.steps[step]);
+  HeadValues values{fmt::format("Tokens attended to by every head at {} under {}", name, plan.name),
+                    fmt::format("Tokens attended to at {}, share of its keys", name),
+                    model.layers,
+                    model.kv_heads,
+                    {},
+                    ValueScale::linear(0.0, 1.0)};
+  const auto n_key = static_cast<double>(plan.plan.steps.n_key(step));
+  for (const HeadBudget& budget : plan.plan.heads) {
+    values.values.push_back(static_cast<double>(budget.attend.at(static_cast<std::size_t>(step))) / n_key);
   }
   return values;
 }

@@ -12,4 +12,7 @@ namespace kvscope {
 /// The most tokens every head ever holds, as a share of T_K: 0 to 1 in every report.
 [[nodiscard]] HeadValues capacity_values(const NamedPlan& plan);
 
+/// The tokens every head attends to at `step`, as a share of T_k: 0 to 1 in every report.
+[[nodiscard]] HeadValues attended_values(const NamedPlan& plan, int step);
+
 }  // namespace kvscope

@@ -2,6 +2,7 @@
 
 #include "reports/pictures/attention_picture.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace kvscope {
@@ -17,6 +18,19 @@ Figure head_values_figure(std::string name, std::string caption, const HeadValue
   }
   return {std::move(name), std::move(caption), head_heat_map(values, colors), std::move(data),
           head_image(values, colors)};
+}
+
+std::string safe_file_name(std::string_view name) {
+  std::string safe(name);
+  std::ranges::replace_if(
+      safe,
+      [](char c) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        return !plain && c != '-' && c != '_' && c != '.' && c != '+';
+      },
+      '_');
+  if (!safe.empty() && safe.front() == '.') safe.front() = '_';
+  return safe;
 }
 
 std::vector<Tick> step_ticks(const StepTable& steps) {

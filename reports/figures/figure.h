@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kvscope {
@@ -22,6 +23,10 @@ struct Figure {
 /// Layers x heads on a color map, a row of data per head.
 [[nodiscard]] Figure head_values_figure(std::string name, std::string caption, const HeadValues& values,
                                         const ColorMap& colors);
+
+/// `name` with everything but letters, digits, '-', '_', '.', '+' replaced by '_': works in every file system and in
+/// links.
+[[nodiscard]] std::string safe_file_name(std::string_view name);
 
 /// One tick per step, at 0, 1, ..., named by its grid.
 [[nodiscard]] std::vector<Tick> step_ticks(const StepTable& steps);

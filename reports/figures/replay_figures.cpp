@@ -115,7 +115,7 @@ std::optional<Figure> pareto_figure(const ReportInputs& inputs, QualityFigure qu
 HeadValues output_error_values(const NamedReplay& replay) {
   const ModelInfo& model = replay.result.model;
   HeadValues values{fmt::format("Output error of every head under {}", replay.name),
-                    "Relative output error, mean over scales (0 to 1)",
+                    "Relative output error, mean over scales",
                     model.layers,
                     model.heads,
                     std::vector<double>(static_cast<std::size_t>(model.layers * model.heads), NAN),

@@ -1,10 +1,12 @@
 #include "reports/pictures/attention_picture.h"
 
+#include "collectors/base/error.h"
 #include "reports/pictures/head_map.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 namespace kvscope {
 namespace {
@@ -27,42 +29,107 @@ void draw_borders(Drawing& drawing, const Box& box, const StepTable& steps, int 
   drawing.add(std::move(inner));
 }
 
-void draw_map(Drawing& drawing, const Box& box, const AttentionView& view, const StepTable& steps,
-              const ColorMap& colors) {
+/// The fixed scale that all reports share, in other colours.
+AttentionColors usual_scale(const ColorMap& colors) {
+  AttentionColors usual;
+  usual.colors = colors;
+  return usual;
+}
+
+/// The numbers of a map in the unit asked for.
+std::vector<float> in_unit(const AttentionView& view, const StepTable& steps, AttentionUnit unit) {
+  std::vector<float> numbers(view.weights.begin(), view.weights.end());
+  if (unit == AttentionUnit::kWeights) return numbers;
+  const auto n_key = static_cast<float>(steps.n_key(view.step));
+  for (float& number : numbers) number *= n_key;
+  return numbers;
+}
+
+const char* unit_label(AttentionUnit unit) {
+  return unit == AttentionUnit::kMultiples ? "Attention, multiples of uniform 1/T" : "Attention, weights";
+}
+
+/// Numbers of the grid's rows along the left side of a map, where queries of one row follow one another.
+void draw_query_rows(Drawing& drawing, const Box& box, const StepShape& step) {
+  const std::int64_t n_row = std::int64_t{step.t} * step.h;
+  const std::int64_t stride = std::max<std::int64_t>(1, (n_row + 19) / 20);
+  for (std::int64_t row = 0; row < n_row; row += stride) {
+    const double top = box.y + box.height * static_cast<double>(row) / static_cast<double>(n_row);
+    const double middle = top + box.height / static_cast<double>(n_row) / 2.0;
+    drawing.line({box.x - 4.0, top}, {box.x, top}, {Role::kMuted, 1.0, {}});
+    drawing.text({box.x - 7.0, middle + 0.36 * kTickSize}, fmt::format("{}", row), kTickSize, Anchor::kEnd,
+                 Role::kMuted);
+  }
+  TextShape label{
+      {20.0, box.y + box.height / 2.0}, fmt::format("Queries of {}, by row of the grid", step_name(step)), kLabelSize};
+  label.anchor = Anchor::kMiddle;
+  label.upwards = true;
+  drawing.add(std::move(label));
+}
+
+constexpr std::array<std::string_view, 2> kUnitNames = {"multiples", "weights"};
+
+}  // namespace
+
+void draw_attention_map(Drawing& drawing, const Box& box, const AttentionView& view, const StepTable& steps,
+                        const AttentionColors& colors) {
   drawing.add(ImageShape{box, attention_image(view, steps, colors), false});
   draw_borders(drawing, box, steps, view.step);
 }
 
-/// Names of the source scales below their columns, where there is room.
-void draw_source_names(Drawing& drawing, const Box& box, const StepTable& steps, int step) {
+void draw_source_names(Drawing& drawing, const Box& box, const StepTable& steps, int step, double size) {
   const auto n_key = static_cast<double>(steps.n_key(step));
   for (const int source : steps.sources(step)) {
     const double width = box.width * static_cast<double>(steps.n_query(source)) / n_key;
     const std::string name = step_name(steps[source]);
-    if (text_width(name, 9.5) > width) continue;
+    if (text_width(name, size) > width) continue;
     const double left = box.x + box.width * static_cast<double>(steps.key_offset(step, source)) / n_key;
-    drawing.text({left + width / 2.0, box.bottom() + 12.0}, name, 9.5, Anchor::kMiddle, Role::kMuted);
+    drawing.text({left + width / 2.0, box.bottom() + 1.25 * size}, name, size, Anchor::kMiddle, Role::kMuted);
   }
 }
-
-}  // namespace
 
 const ValueScale& attention_scale() noexcept {
   static const ValueScale scale = ValueScale::logarithmic(0.1, 100.0);
   return scale;
 }
 
+std::string_view attention_unit_name(AttentionUnit unit) noexcept {
+  return kUnitNames[static_cast<std::size_t>(unit)];
+}
+
+AttentionUnit attention_unit_from_name(std::string_view name) {
+  const auto* const found = std::ranges::find(kUnitNames, name);
+  if (found == kUnitNames.end())
+    throw usage_error("there is no unit '{}'; there are: {}", name, fmt::join(kUnitNames, ", "));
+  return static_cast<AttentionUnit>(found - kUnitNames.begin());
+}
+
+ValueScale attention_scale(const AttentionView& view, const StepTable& steps, const AttentionColors& colors) {
+  if (colors.scaling.fixed) return value_scale(colors.scaling, {});
+  return value_scale(colors.scaling, in_unit(view, steps, colors.unit));
+}
+
+std::string attention_label(const AttentionColors& colors, const ValueScale& scale) {
+  return fmt::format("{}: {}", unit_label(colors.unit), scaling_words(colors.scaling, scale));
+}
+
+std::string attention_label(const AttentionColors& colors) {
+  return fmt::format("{}: {}, range of each map", unit_label(colors.unit), scaling_name(colors.scaling.kind));
+}
+
 IndexedImage attention_image(const AttentionView& view, const StepTable& steps, const ColorMap& colors) {
-  std::vector<float> multiples(view.weights.size());
-  const auto n_key = static_cast<float>(steps.n_key(view.step));
-  std::ranges::transform(view.weights, multiples.begin(), [n_key](float weight) { return weight * n_key; });
-  return map_image(multiples, view.rows, view.columns, attention_scale(), colors);
+  return attention_image(view, steps, usual_scale(colors));
+}
+
+IndexedImage attention_image(const AttentionView& view, const StepTable& steps, const AttentionColors& colors) {
+  const std::vector<float> numbers = in_unit(view, steps, colors.unit);
+  return map_image(numbers, view.rows, view.columns, value_scale(colors.scaling, numbers), colors.colors);
 }
 
 Drawing attention_panel(const AttentionView& view, const StepTable& steps, double side, const ColorMap& colors,
                         std::string title) {
   Drawing drawing{side, side, std::move(title), {}, {}};
-  draw_map(drawing, {0.0, 0.0, side, side}, view, steps, colors);
+  draw_attention_map(drawing, {0.0, 0.0, side, side}, view, steps, usual_scale(colors));
   return drawing;
 }
 
@@ -82,7 +149,7 @@ Drawing attention_figure(const std::vector<AttentionView>& views, const StepTabl
                   {}};
   for (std::size_t i = 0; i < views.size(); ++i) {
     const Box box{kLeft + static_cast<double>(i) * (kSide + kGap), kTop, kSide, kSide};
-    draw_map(drawing, box, views[i], steps, colors);
+    draw_attention_map(drawing, box, views[i], steps, usual_scale(colors));
     drawing.text({box.x + kSide / 2.0, kTop - 8.0}, "Queries of " + step_name(steps[views[i].step]), kTickSize,
                  Anchor::kMiddle);
     draw_source_names(drawing, box, steps, views[i].step);
@@ -94,6 +161,28 @@ Drawing attention_figure(const std::vector<AttentionView>& views, const StepTabl
   drawing.add(std::move(label));
   draw_color_bar(drawing, {kLeft, kTop + kSide + 44.0}, kLegendWidth, attention_scale(), colors,
                  std::string(kAttentionLabel));
+  return drawing;
+}
+
+Drawing attention_map_figure(const AttentionView& view, const StepTable& steps, const AttentionColors& colors,
+                             std::string heading) {
+  constexpr double kSide = 400.0;
+  constexpr double kLeft = 70.0;
+  constexpr double kTop = 34.0;
+  const Box box{kLeft, kTop, kSide, kSide};
+  Drawing drawing{kLeft + kSide + 24.0,
+                  kTop + kSide + 52.0 + kColorBarHeight + 6.0,
+                  heading,
+                  "Queries run downwards, keys to the right from coarse to fine; lines part the source scales.",
+                  {}};
+  drawing.text({kLeft, 20.0}, std::move(heading), kLabelSize + 1.0);
+  draw_attention_map(drawing, box, view, steps, colors);
+  draw_source_names(drawing, box, steps, view.step, kTickSize);
+  drawing.text({box.x + kSide / 2.0, box.bottom() + 34.0},
+               fmt::format("Keys by source scale, {} in all", steps.n_key(view.step)), kLabelSize, Anchor::kMiddle);
+  draw_query_rows(drawing, box, steps[view.step]);
+  const ValueScale scale = attention_scale(view, steps, colors);
+  draw_color_bar(drawing, {kLeft, box.bottom() + 52.0}, kSide, scale, colors.colors, attention_label(colors, scale));
   return drawing;
 }
 

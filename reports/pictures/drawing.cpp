@@ -1,5 +1,6 @@
 #include "reports/pictures/drawing.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -24,6 +25,22 @@ std::vector<Point> star(Point center, double radius, int n_point) {
   return corners;
 }
 
+void move_down(ShapeForm& form, double distance) {
+  struct Mover {
+    double distance;
+    void operator()(PathShape& path) const {
+      for (auto& line : path.lines) {
+        for (Point& point : line) point.y += distance;
+      }
+    }
+    void operator()(BoxShape& shape) const { shape.box.y += distance; }
+    void operator()(DiscShape& disc) const { disc.center.y += distance; }
+    void operator()(TextShape& text) const { text.baseline.y += distance; }
+    void operator()(ImageShape& image) const { image.box.y += distance; }
+  };
+  std::visit(Mover{distance}, form);
+}
+
 double advance(unsigned char c) noexcept {
   constexpr std::string_view kNarrow = "ijl.,:;'|!()[] ";
   constexpr std::string_view kWide = "mwMW@%";
@@ -44,6 +61,16 @@ void Drawing::line(Point from, Point to, Pen pen) {
 
 void Drawing::text(Point baseline, std::string words, double size, Anchor anchor, Role role) {
   add(TextShape{baseline, std::move(words), size, anchor, role, false, false});
+}
+
+Drawing with_heading(Drawing drawing, std::string heading) {
+  constexpr double kHeadingHeight = 30.0;
+  constexpr double kHeadingSize = 13.5;
+  drawing.height += kHeadingHeight;
+  for (DrawnShape& shape : drawing.shapes) move_down(shape.form, kHeadingHeight);
+  drawing.width = std::max(drawing.width, text_width(heading, kHeadingSize) + 28.0);
+  drawing.text({14.0, 20.0}, std::move(heading), kHeadingSize);
+  return drawing;
 }
 
 DrawnShape marker(std::size_t series, Point center, double radius, Paint fill, std::string tip) {

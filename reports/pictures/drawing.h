@@ -124,6 +124,9 @@ struct Drawing {
   void text(Point baseline, std::string words, double size, Anchor anchor = Anchor::kStart, Role role = Role::kInk);
 };
 
+/// The drawing with a line of text above it: pages caption their pictures, a file stands alone.
+[[nodiscard]] Drawing with_heading(Drawing drawing, std::string heading);
+
 /// Marks of a chart, told apart without colour; they repeat after eight.
 [[nodiscard]] DrawnShape marker(std::size_t series, Point center, double radius, Paint fill, std::string tip = {});
 

@@ -201,22 +201,29 @@ Drawing class_map(const HeadClassification& classification, const std::vector<st
   return drawing;
 }
 
-void draw_color_bar(Drawing& drawing, Point top_left, double width, const ValueScale& scale, const ColorMap& colors,
-                    const std::string& label) {
+void draw_color_bar(Drawing& drawing, Point top_left, double width, const ColorMap& colors,
+                    const std::vector<Tick>& ticks, const std::string& label) {
   IndexedImage bar{256, 1, std::vector<std::uint8_t>(256), {colors.begin(), colors.end()}};
   std::iota(bar.pixels.begin(), bar.pixels.end(), std::uint8_t{0});
   drawing.text({top_left.x, top_left.y + 11.0}, label, kTickSize);
   const double top = top_left.y + 17.0;
   drawing.add(ImageShape{{top_left.x, top, width, 10.0}, std::move(bar), true});
   double free_from = -1e9;
-  for (const Tick& tick : scale.ticks(std::max(2, static_cast<int>(width / 60.0)))) {
-    const double x = top_left.x + width * scale.position(tick.value);
+  for (const Tick& tick : ticks) {
+    const double x = top_left.x + width * tick.value;
     drawing.line({x, top + 10.0}, {x, top + 13.0}, {Role::kMuted, 1.0, {}});
     const double half = text_width(tick.label, kTickSize - 1.0) / 2.0;
     if (x - half < free_from) continue;
     free_from = x + half + 4.0;
     drawing.text({x, top + 24.0}, tick.label, kTickSize - 1.0, Anchor::kMiddle, Role::kMuted);
   }
+}
+
+void draw_color_bar(Drawing& drawing, Point top_left, double width, const ValueScale& scale, const ColorMap& colors,
+                    const std::string& label) {
+  std::vector<Tick> ticks = scale.ticks(std::max(2, static_cast<int>(width / 60.0)));
+  for (Tick& tick : ticks) tick.value = scale.position(tick.value);
+  draw_color_bar(drawing, top_left, width, colors, ticks, label);
 }
 
 Drawing head_heat_map(const HeadValues& values, const ColorMap& colors) {

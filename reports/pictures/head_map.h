@@ -37,6 +37,9 @@ struct HeadValues {
 /// Draws a horizontal color bar of height 10 with the scale's ticks below and `label` above; 44 units high.
 void draw_color_bar(Drawing& drawing, Point top_left, double width, const ValueScale& scale, const ColorMap& colors,
                     const std::string& label);
+/// The same with ticks of the caller's, whose values are positions from 0 to 1.
+void draw_color_bar(Drawing& drawing, Point top_left, double width, const ColorMap& colors,
+                    const std::vector<Tick>& ticks, const std::string& label);
 inline constexpr double kColorBarHeight = 44.0;
 
 /// Where sorted scores change class: the middle (on the scale of the plot) between the last score of one class and

@@ -66,7 +66,8 @@ void check_size(std::int64_t width, std::int64_t height, std::size_t n_pixel) {
 
 /// Everything between setjmp and the end of the file is C: no destructor is jumped over.
 bool write_file_bytes(Writer& writer, std::string& bytes, std::int64_t width, std::int64_t height, int color_type,
-                      const std::vector<Rgb>* palette, const std::uint8_t* pixels, std::size_t row_bytes) {
+                      const std::vector<Rgb>* palette, const std::uint8_t* pixels, std::size_t row_bytes,
+                      std::string* description) {
   if (setjmp(png_jmpbuf(writer.png)) != 0) return false;
   png_set_write_fn(writer.png, &bytes, append_to_string, nullptr);
   // Filters help photos; indices have no arithmetic meaning to predict from. The last levels of compression cost
@@ -81,6 +82,14 @@ bool write_file_bytes(Writer& writer, std::string& bytes, std::int64_t width, st
       entries[i] = {(*palette)[i].red, (*palette)[i].green, (*palette)[i].blue};
     }
     png_set_PLTE(writer.png, writer.info, entries, static_cast<int>(palette->size()));
+  }
+  if (description != nullptr) {
+    static char key[] = "Description";
+    png_text text{};
+    text.compression = PNG_TEXT_COMPRESSION_NONE;
+    text.key = key;
+    text.text = description->data();
+    png_set_text(writer.png, writer.info, &text, 1);
   }
   png_write_info(writer.png, writer.info);
   for (std::int64_t y = 0; y < height; ++y) {
@@ -136,15 +145,16 @@ std::vector<Rgb> palette_of(Reader& reader) {
 
 }  // namespace
 
-std::string png_bytes(const IndexedImage& image) {
+std::string png_bytes(const IndexedImage& image, std::string_view description) {
   check_size(image.width, image.height, image.pixels.size());
   require(!image.palette.empty() && image.palette.size() <= 256, "png_bytes: a palette has 1 to 256 colours");
   require(std::ranges::all_of(image.pixels, [&image](std::uint8_t pixel) { return pixel < image.palette.size(); }),
           "png_bytes: a pixel lies outside the palette");
   Writer writer;
   std::string bytes;
+  std::string text(description);
   if (!write_file_bytes(writer, bytes, image.width, image.height, PNG_COLOR_TYPE_PALETTE, &image.palette,
-                        image.pixels.data(), static_cast<std::size_t>(image.width))) {
+                        image.pixels.data(), static_cast<std::size_t>(image.width), text.empty() ? nullptr : &text)) {
     throw environment_error("PNG: {}", writer.failure.text.data());
   }
   return bytes;
@@ -157,7 +167,7 @@ std::string png_bytes(const RgbImage& image) {
   std::string bytes;
   if (!write_file_bytes(writer, bytes, image.width, image.height, PNG_COLOR_TYPE_RGB, nullptr,
                         reinterpret_cast<const std::uint8_t*>(image.pixels.data()),
-                        static_cast<std::size_t>(image.width) * sizeof(Rgb))) {
+                        static_cast<std::size_t>(image.width) * sizeof(Rgb), nullptr)) {
     throw environment_error("PNG: {}", writer.failure.text.data());
   }
   return bytes;

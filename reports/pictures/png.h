@@ -9,9 +9,10 @@
 namespace kvscope {
 
 /// The bytes of a PNG file: palette images with 8 bits an index, colour images with 24 bits a pixel. No
-/// time stamp and no text chunk: the same pixels give the same bytes.
+/// time stamp: the same pixels give the same bytes.
+/// @param description  a sentence for the text chunk "Description", ASCII; empty: no such chunk
 /// @throws Error  kUsage if the image is empty or contradicts itself; kEnvironment if libpng fails.
-[[nodiscard]] std::string png_bytes(const IndexedImage& image);
+[[nodiscard]] std::string png_bytes(const IndexedImage& image, std::string_view description = {});
 [[nodiscard]] std::string png_bytes(const RgbImage& image);
 
 /// Reads what png_bytes wrote: palette images come back as indices, all others as 8-bit colour.

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "reports/atlas/report_inputs.h"
+#include "reports/export/export_request.h"
+#include "reports/export/named_array.h"
+#include "reports/figures/figure.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvscope {
+
+/// What one export shows, in every form it can be written in. Each form is made when it is asked for, possibly on another
+/// thread than the next item's.
+struct ExportContent {
+  std::function<Drawing()> drawing;
+  /// PNG with one pixel per value; null: the drawing is rasterized.
+  std::function<IndexedImage()> pixels{};
+  std::function<Table()> table;
+  /// Arrays of NPZ, the first one being that of NPY; null: the table's columns, and its records.
+  std::function<std::vector<NamedArray>()> arrays{};
+  /// How numbers were coloured, for pictures without a colour bar; may be empty.
+  std::string colors_in_words{};
+};
+
+/// One selection of a view: it becomes one file per format.
+struct ExportItem {
+  std::string name;           ///< of its files, without ending
+  ExportSelection selection;  ///< that gives this item alone
+  /// Reads what it needs. Reading HDF5 files is for one thread at a time.
+  std::function<ExportContent()> read;
+};
+
+/// A kind of picture.
+struct ExportView {
+  std::string_view name;
+  std::string_view summary;            ///< one line for --help: what it shows
+  std::vector<std::string_view> needs;  ///< kinds of inputs: all of them
+  /// The items of a request, in the order of steps, layers, heads, samples, branches.
+  /// @throws Error  kUsage for what the selection names and the run does not have.
+  std::function<std::vector<ExportItem>(const ReportInputs&, const ExportRequest&)> items;
+};
+
+[[nodiscard]] std::span<const ExportView> export_views();
+/// @throws Error  kUsage listing the views if there is none of that name.
+[[nodiscard]] const ExportView& export_view(std::string_view name);
+
+/// The inputs that a view uses, of those that are given.
+/// @throws Error  kUsage naming the option that is missing.
+[[nodiscard]] ReportPaths needed_paths(const ExportView& view, const ReportPaths& given);
+
+// The items of each view; inputs are those that it needs.
+[[nodiscard]] std::vector<ExportItem> map_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> mean_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> column_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> band_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> displacement_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> class_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> score_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> budget_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> replay_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> pareto_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> paper_items(const ReportInputs& inputs, const ExportRequest& request);
+
+}  // namespace kvscope
