@@ -7,21 +7,21 @@ namespace {
 void race_peers(BenchmarkRun& run, const AttentionShape& shape, int threads, const OpenBlas* openblas) {
   AttentionProblem problem(shape, {}, run.request().quick ? 0 : beyond_cache_bytes());
   std::vector<AttentionPeer> peers = {own_attention(problem, threads)};
-  // Against one thread, wall time, on the same problem.
-  if (threads > 1) {
-    peers.push_back(own_attention(problem, 1));
-    peers.back().name = "kvscope, 1 thread";
-  }
   if (openblas != nullptr) peers.push_back(openblas->attention(problem, threads));
   if (auto onednn = onednn_attention(problem, threads)) peers.push_back(std::move(*onednn));
   peers.push_back(libtorch_attention(problem, threads));
   peers.push_back(eigen_attention(problem, threads));
-  race_attention(run, peers,
-                 {.id = "C1",
-                  .where = describe(shape),
-                  .threads = threads,
-                  .ceiling = run.ceilings(threads).multiply_add,
-                  .tolerance = kFloat32Tolerance});
+  const AttentionRaceLabels labels{.id = "C1",
+                                   .where = describe(shape),
+                                   .threads = threads,
+                                   .ceiling = run.ceilings(threads).multiply_add,
+                                   .tolerance = kFloat32Tolerance};
+  race_attention(run, peers, labels);
+  if (threads == 1) return;
+  // A race of its own: changing the number of threads sends those of the pool away, and the others share it.
+  AttentionPeer single = own_attention(problem, 1);
+  single.name = "kvscope, 1 thread";
+  race_attention(run, {peers[0], std::move(single)}, labels);
 }
 
 }  // namespace

@@ -28,17 +28,18 @@ int repeats_for(const std::function<void()>& run, const RaceOptions& options) {
   return static_cast<int>(std::clamp(options.sample_seconds / std::max(once, 1e-9), 1.0, 1e6));
 }
 
-/// Threads of other libraries spin for some time after their work (OpenBLAS: 2^26 cycles of the time stamp counter)
-/// and would take a core away from who is next.
-void let_others_go_to_sleep(int threads) {
-  if (threads > 1) std::this_thread::sleep_for(std::chrono::milliseconds(30));
+/// Threads of other libraries (OpenMP's) spin for some milliseconds after their work and would take a core away from
+/// who is next.
+void let_others_go_to_sleep() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
 }
 
 double turn(const Contestant& contestant, int repeats, const RaceOptions& options) {
   if (contestant.prepare) contestant.prepare();
-  if (options.sample_seconds > 0.0) {
-    let_others_go_to_sleep(options.threads);
-    if (repeats > 1) contestant.run();
+  if (options.threads > 1 && options.sample_seconds > 0.0) {
+    let_others_go_to_sleep();
+    // A quarter of the turn again: threads that slept, or are new, take some runs until they are all at work.
+    if (repeats > 1) (void)timed(contestant.run, 1 + repeats / 4, options.threads);
   }
   return timed(contestant.run, repeats, options.threads);
 }
