@@ -1,5 +1,10 @@
 #include "reports/atlas/report.h"
 
+#include "reports/atlas/atlas_data.h"
+#include "reports/atlas/atlas_heads.h"
+#include "reports/atlas/encoding.h"
+#include "reports/atlas/page.h"
+
 #include <fmt/format.h>
 
 namespace kvscope {
@@ -23,24 +28,45 @@ std::string lede_of(const ReportInputs& inputs) {
   return lede;
 }
 
+/// What the header of the payloads and their <script> elements may take beyond what atlas_heads() counts.
+constexpr std::int64_t kPageReserve = 8192;
+
+/// The page within its size: what the sections leave is for attention.
+std::string page_within(const ReportInputs& inputs, const ReportOptions& options, PageContent content,
+                        std::vector<std::string>& left_out) {
+  Json data = atlas_json(inputs, options);
+  content.data = script_json(data);
+  const auto fixed = static_cast<std::int64_t>(page_html(content).size()) + kPageReserve;
+  AtlasHeads heads = atlas_heads(inputs, options.max_bytes - fixed);
+  left_out = heads.header.value("left_out", std::vector<std::string>());
+  data["attention"] = std::move(heads.header);
+  data["max_bytes"] = options.max_bytes;
+  content.data = script_json(data);
+  content.heads = std::move(heads.payloads);
+  return page_html(content);
+}
+
 }  // namespace
 
 Report make_report(const ReportInputs& inputs, const ReportOptions& options) {
   Report report;
-  std::vector<Section> sections;
-  const auto add = [&](Section section) {
+  PageContent content;
+  content.title = model_title(inputs);
+  content.lede = lede_of(inputs);
+  const auto add = [&](const char* page, Section section) {
     (section.complete ? report.complete_sections : report.incomplete_sections).push_back(section.id);
-    sections.push_back(std::move(section));
+    section.page = page;
+    content.sections.push_back(std::move(section));
   };
-  add(summary_section(inputs, report.folder));
-  add(heads_section(inputs, options, report.folder));
-  add(scores_section(inputs, options, report.folder));
-  add(maps_section(inputs, options, report.folder));
-  add(budgets_section(inputs, options, report.folder));
-  add(replay_section(inputs, options, report.folder));
-  add(images_section(inputs, report.folder));
-  add(provenance_section(inputs, report.folder));
-  report.folder.add_page(page_html(model_title(inputs), lede_of(inputs), sections));
+  add("heads", summary_section(inputs, report.folder));
+  add("heads", maps_section(inputs, options, report.folder));
+  add("classification", heads_section(inputs, options, report.folder));
+  add("classification", scores_section(inputs, options, report.folder));
+  add("plan", budgets_section(inputs, options, report.folder));
+  add("replay", replay_section(inputs, options, report.folder));
+  add("replay", images_section(inputs, report.folder));
+  add("provenance", provenance_section(inputs, report.folder));
+  report.folder.add_page(page_within(inputs, options, std::move(content), report.left_out));
   return report;
 }
 

@@ -14,11 +14,13 @@ struct Report {
   ReportFolder folder;
   std::vector<std::string> complete_sections;  ///< ids, in the order of the page
   std::vector<std::string> incomplete_sections;
+  std::vector<std::string> left_out;  ///< what gave way to ReportOptions::max_bytes, in sentences
 };
 
 /// Makes every file of the report in memory. The same inputs give the same bytes: nothing depends on time, place or
 /// threads.
-/// @throws Error  kUsage for heads to open that do not exist; kBadInput for inputs that contradict one another.
+/// @throws Error  kUsage for heads to open that do not exist or a page that cannot be made small enough; kBadInput for
+/// inputs that contradict one another.
 [[nodiscard]] Report make_report(const ReportInputs& inputs, const ReportOptions& options);
 
 }  // namespace kvscope

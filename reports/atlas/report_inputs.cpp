@@ -1,5 +1,6 @@
 #include "reports/atlas/report_inputs.h"
 
+#include "classifiers/heads/compare.h"
 #include "collectors/base/hash.h"
 
 #include <fmt/format.h>
@@ -38,6 +39,16 @@ void check_origin(ReportInputs& inputs, const std::filesystem::path& path, const
   if (given == inputs.sources.end() || hash.empty() || hash == given->sha256) return;
   inputs.warnings.push_back(
       fmt::format("{} was made from another {} than {} (sha256 {})", path.string(), kind, given->path.string(), hash));
+}
+
+void read_comparisons(ReportInputs& inputs, const ReportPaths& paths) {
+  for (const auto& path : paths.comparisons) {
+    if (!inputs.heads) throw usage_error("--compare {} has nothing to be compared with: give --heads", path.string());
+    HeadClassification heads = read_heads(path);
+    (void)compare_heads(*inputs.heads, paths.heads.string(), heads, path.string());  // refuses what does not compare
+    add_source(inputs, "comparison", path, sha256_of_file(path), command_line_of(heads.made_from));
+    inputs.comparisons.push_back({run_name(path), std::move(heads)});
+  }
 }
 
 void read_plans(ReportInputs& inputs, const ReportPaths& paths) {
@@ -165,9 +176,11 @@ ReportInputs read_report_inputs(const ReportPaths& paths) {
     inputs.heads = read_heads(paths.heads);
     add_source(inputs, "heads", paths.heads, sha256_of_file(paths.heads), command_line_of(inputs.heads->made_from));
   }
+  read_comparisons(inputs, paths);
   read_plans(inputs, paths);
   read_replays(inputs, paths);
   check_origins(inputs, paths);
+  make_names_unique(inputs.comparisons);
   make_names_unique(inputs.plans);
   make_names_unique(inputs.replays);
   check_models(inputs, paths);
@@ -176,7 +189,7 @@ ReportInputs read_report_inputs(const ReportPaths& paths) {
 
 std::string run_name(const std::filesystem::path& path) {
   std::string name = path.filename().string();
-  for (const std::string_view ending : {".plan.json", ".replay.json", ".json"}) {
+  for (const std::string_view ending : {".plan.json", ".replay.json", ".heads.json", ".json"}) {
     if (name.size() > ending.size() && name.ends_with(ending)) {
       name.resize(name.size() - ending.size());
       break;

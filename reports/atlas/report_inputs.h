@@ -23,14 +23,21 @@ struct ReportPaths {
   std::filesystem::path heads;
   std::vector<std::filesystem::path> plans;
   std::vector<std::filesystem::path> replays;
+  std::vector<std::filesystem::path> comparisons;  ///< other heads.json, e.g. published ones
 };
 
 /// Where an input came from, for the provenance section.
 struct ReportSource {
-  std::string kind;  ///< "capture", "scores", "heads", "plan", "replay"
+  std::string kind;  ///< "capture", "scores", "heads", "comparison", "plan", "replay"
   std::filesystem::path path;
   std::string sha256;
   std::string command_line;  ///< that made it; empty where the file doesn't say
+};
+
+/// A classification to hold the report's own against.
+struct NamedHeads {
+  std::string name;  ///< of its file, less endings
+  HeadClassification heads;
 };
 
 struct NamedPlan {
@@ -51,6 +58,7 @@ struct ReportInputs {
   std::optional<Capture> capture;
   std::optional<Scores> scores;
   std::optional<HeadClassification> heads;
+  std::vector<NamedHeads> comparisons;  ///< of as many layers and heads as `heads`
   std::vector<NamedPlan> plans;
   std::vector<NamedReplay> replays;
   std::vector<ReportSource> sources;

@@ -1,3 +1,4 @@
+#include "reports/atlas/head_maps.h"
 #include "reports/atlas/sections.h"
 #include "reports/pictures/attention_picture.h"
 #include "reports/pictures/head_map.h"
@@ -17,82 +18,8 @@ constexpr double kPanelSide = 132.0;
 /// Many scales get smaller panels, so that those of VAR (ten, nine of them shown) fit one row.
 constexpr double kSmallPanelSide = 99.0;
 constexpr int kManySteps = 8;
-/// Conditional rows: what the classification uses (method of HACK).
-constexpr int kBranch = 0;
 /// Larger maps are pooled inside the page; the PNG files beside it have every weight.
 constexpr std::int64_t kLargestPanel = 160;
-
-/// A map with its own storage.
-struct OwnedMap {
-  std::vector<float> weights;
-  std::int64_t rows = 0;
-  std::int64_t columns = 0;
-  int step = 0;
-
-  [[nodiscard]] AttentionView view() const { return {weights, rows, columns, step}; }
-};
-
-OwnedMap pooled(const OwnedMap& map) {
-  if (map.rows <= kLargestPanel && map.columns <= kLargestPanel) return map;
-  OwnedMap result{{}, std::min(map.rows, kLargestPanel), std::min(map.columns, kLargestPanel), map.step};
-  for (std::int64_t i = 0; i < result.rows; ++i) {
-    for (std::int64_t j = 0; j < result.columns; ++j) {
-      const std::int64_t top = i * map.rows / result.rows;
-      const std::int64_t bottom = (i + 1) * map.rows / result.rows;
-      const std::int64_t left = j * map.columns / result.columns;
-      const std::int64_t right = (j + 1) * map.columns / result.columns;
-      double sum = 0.0;
-      for (std::int64_t y = top; y < bottom; ++y) {
-        for (std::int64_t x = left; x < right; ++x) sum += map.weights[static_cast<std::size_t>(y * map.columns + x)];
-      }
-      result.weights.push_back(static_cast<float>(sum / static_cast<double>((bottom - top) * (right - left))));
-    }
-  }
-  return result;
-}
-
-/// Reads the maps of heads: raw ones of the first sample where the capture has them, else the mean over samples
-/// pooled to a thumbnail. Thumbnails of a step are read once.
-class MapReader {
- public:
-  explicit MapReader(const Capture& capture) : capture_(capture) {}
-
-  [[nodiscard]] std::optional<OwnedMap> read(HeadPlace head, int step) {
-    if (capture_.map_samples() > 0 && capture_.has_map(head.layer, head.head, step)) {
-      used_raw_ = true;
-      const Array<float> map = capture_.read_map(head.layer, head.head, step, 0, kBranch);
-      return OwnedMap{{map.values().begin(), map.values().end()}, map.extent(0), map.extent(1), step};
-    }
-    const Array<float>* thumbnails = thumbnails_of(step);
-    if (thumbnails == nullptr) return std::nullopt;
-    used_thumbnails_ = true;
-    const auto values = thumbnails->slice(kBranch, head.layer, head.head);
-    return OwnedMap{{values.begin(), values.end()}, thumbnails->extent(3), thumbnails->extent(4), step};
-  }
-
-  /// Says what the panels show.
-  [[nodiscard]] std::string sentence() const {
-    const std::string raw = "every weight of the first sample's conditional row";
-    const std::string mean = fmt::format("the mean over {} samples, conditional rows, pooled to at most {} × {}",
-                                         capture_.samples(), kThumbnailSide, kThumbnailSide);
-    if (used_raw_ && used_thumbnails_)
-      return fmt::format("Panels show {}; where the capture has no raw map, {}.", raw, mean);
-    return fmt::format("Panels show {}.", used_raw_ ? raw : mean);
-  }
-
- private:
-  const Array<float>* thumbnails_of(int step) {
-    const auto known = thumbnails_.find(step);
-    if (known != thumbnails_.end()) return &known->second;
-    if (!capture_.has(mean_statistic::kThumbnail, step)) return nullptr;
-    return &thumbnails_.emplace(step, capture_.read(mean_statistic::kThumbnail, step)).first->second;
-  }
-
-  const Capture& capture_;
-  std::map<int, Array<float>> thumbnails_;
-  bool used_raw_ = false;
-  bool used_thumbnails_ = false;
-};
 
 /// Heads of a class, the farthest from the split first.
 std::vector<HeadPlace> most_typical(const HeadClassification& classification, HeadClass head_class) {
@@ -147,7 +74,7 @@ class HeadGallery {
       return fmt::format("<p><a href=\"#{}\">Layer {}, head {}</a> is shown above.</p>\n", id, head.layer, head.head);
     }
     shown_.push_back(head);
-    std::vector<OwnedMap> maps;
+    std::vector<HeadMap> maps;
     std::string panels;
     std::string files;
     for (int step = 0; step < steps_.size(); ++step) {
@@ -155,12 +82,12 @@ class HeadGallery {
       const auto map = reader_.read(head, step);
       if (!map) continue;
       panels += panel(head, *map, files);
-      maps.push_back(pooled(*map));
+      maps.push_back(pooled(*map, kLargestPanel));
     }
     if (maps.empty())
       return fmt::format("<p>The capture has no map of layer {}, head {}.</p>\n", head.layer, head.head);
     std::vector<AttentionView> views;
-    for (const OwnedMap& map : maps) views.push_back(map.view());
+    for (const HeadMap& map : maps) views.push_back(map.view());
     const std::string svg = folder_.add_drawing(
         fmt::format("layer_{:02}_head_{:02}", head.layer, head.head),
         attention_figure(views, steps_, colors_, fmt::format("Attention of layer {} head {}", head.layer, head.head)));
@@ -170,14 +97,14 @@ class HeadGallery {
         id, head.layer, head.head, verdict(head), panels, link_html(svg, "SVG"), files);
   }
 
-  std::string panel(HeadPlace head, const OwnedMap& map, std::string& files) {
+  std::string panel(HeadPlace head, const HeadMap& map, std::string& files) {
     const std::string name = step_name(steps_[map.step]);
     const std::string png =
         folder_.add_png(fmt::format("layer_{:02}_head_{:02}_step_{:02}", head.layer, head.head, map.step),
                         png_bytes(attention_image(map.view(), steps_, colors_)));
     files += ' ' + link_html(png, name);
     const std::string title = fmt::format("Attention of layer {} head {}, queries of {}", head.layer, head.head, name);
-    const OwnedMap small = pooled(map);
+    const HeadMap small = pooled(map, kLargestPanel);
     return fmt::format("<figure>{}<figcaption>{}</figcaption></figure>\n",
                        svg_element(attention_panel(small.view(), steps_, side(), colors_, title)), escaped(name));
   }

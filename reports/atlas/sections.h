@@ -1,5 +1,6 @@
 #pragma once
 
+#include "reports/atlas/head_maps.h"
 #include "reports/atlas/report_folder.h"
 #include "reports/atlas/report_inputs.h"
 #include "reports/figures/head_figures.h"
@@ -15,21 +16,16 @@ namespace kvscope {
 struct Section {
   std::string id;  ///< for links: "#heads"
   std::string heading;
-  std::string html;      ///< without the heading
-  bool complete = true;  ///< false: an input was missing
-};
-
-/// A head by its place.
-struct HeadPlace {
-  int layer = 0;
-  int head = 0;
-  bool operator==(const HeadPlace&) const = default;
+  std::string html;       ///< without the heading
+  bool complete = true;   ///< false: an input was missing
+  std::string page = {};  ///< of the atlas that shows it: "heads", "classification", "plan", "replay", "provenance"
 };
 
 /// How the reader wants the report.
 struct ReportOptions {
   std::vector<HeadPlace> open_first;  ///< heads whose maps come before all others
   std::string color_map = std::string(kDefaultColorMap);
+  std::int64_t max_bytes = 15'000'000;  ///< of the page; maps are pooled until it fits
 };
 
 /// What was measured and what came out, in sentences, figures and one table over plans.
@@ -48,11 +44,6 @@ struct ReportOptions {
 [[nodiscard]] Section images_section(const ReportInputs& inputs, ReportFolder& folder);
 /// Every input: path, hash, command line.
 [[nodiscard]] Section provenance_section(const ReportInputs& inputs, ReportFolder& folder);
-
-/// The page: style sheet, header, table of contents, sections. Needs no script and no network.
-/// @param lede  a sentence or two below the title; text
-[[nodiscard]] std::string page_html(const std::string& title, const std::string& lede,
-                                    const std::vector<Section>& sections);
 
 /// A paragraph that says what is missing.
 [[nodiscard]] std::string missing_html(const std::string& sentence);

@@ -46,13 +46,14 @@ std::vector<std::filesystem::path> path_list(const options::variables_map& value
 }
 
 CommandOptions report_options() {
-  CommandOptions command{
-      .name = "report",
-      .positional = {},
-      .description =
-          "Writes a folder that opens offline: index.html with the class map, attention maps, budgets, replay curves "
-          "and images, and beside it the same as SVG, PNG and CSV. Sections whose input is not given are left out "
-          "with a sentence. The same inputs give the same bytes."};
+  CommandOptions command{.name = "report",
+                         .positional = {},
+                         .description =
+                             "Writes a folder that opens offline: index.html, an interactive atlas of every head's "
+                             "attention with classes, "
+                             "scores, budgets, replay curves and images, and beside it pictures as SVG and PNG and "
+                             "tables as CSV. Sections whose input is not given are left out "
+                             "with a sentence. The same inputs give the same bytes."};
   command.visible.add_options()("capture", options::value<std::string>(), "capture.h5 of kvscope collect")(
       "scores", options::value<std::string>(), "scores.h5 of kvscope analyze")("heads", options::value<std::string>(),
                                                                                "heads.json of kvscope classify")(
@@ -63,6 +64,10 @@ CommandOptions report_options() {
                                                       "heads whose maps come first, as LAYER.HEAD,...: 9.29,3.4")(
       "color-map", options::value<std::string>()->default_value(std::string(kDefaultColorMap)),
       "of attention maps and figures per head: viridis, magma, inferno, cividis, gray")(
+      "compare", options::value<Words>()->composing(),
+      "another heads.json to hold --heads against, e.g. a published map; may be given several times")(
+      "max-size", options::value<double>()->default_value(15.0),
+      "of index.html, MB (10^6 bytes): attention maps are pooled until it fits, and the page says so")(
       "json", "print what was written as JSON");
   return command;
 }
@@ -75,11 +80,14 @@ ExitStatus run_report(const CommandContext& context) {
   ReportOptions wishes;
   wishes.open_first = parse_heads((*values)["open-first"].as<std::string>());
   wishes.color_map = (*values)["color-map"].as<std::string>();
+  const double max_size = (*values)["max-size"].as<double>();
+  if (!(max_size > 0.0 && max_size <= 1e6)) throw usage_error("--max-size is {}, expected 0 to 1e6 MB", max_size);
+  wishes.max_bytes = static_cast<std::int64_t>(1e6 * max_size);
   (void)color_map(wishes.color_map);  // an unknown one is refused before anything is read
 
-  const ReportInputs inputs =
-      read_report_inputs({path_option(*values, "capture"), path_option(*values, "scores"),
-                          path_option(*values, "heads"), path_list(*values, "plan"), path_list(*values, "replay")});
+  const ReportInputs inputs = read_report_inputs({path_option(*values, "capture"), path_option(*values, "scores"),
+                                                  path_option(*values, "heads"), path_list(*values, "plan"),
+                                                  path_list(*values, "replay"), path_list(*values, "compare")});
   const Report report = make_report(inputs, wishes);
   const std::filesystem::path folder = (*values)["output"].as<std::string>();
   report.folder.write(folder);
@@ -88,6 +96,8 @@ ExitStatus run_report(const CommandContext& context) {
   const auto page_bytes = static_cast<std::int64_t>(report.folder.files().at("index.html").size());
   const auto n_file = static_cast<std::int64_t>(report.folder.files().size());
   for (const std::string& warning : inputs.warnings) context.err << "kvscope report: " << warning << '\n';
+  for (const std::string& sentence : report.left_out)
+    context.err << fmt::format("kvscope report: --max-size {:g} MB: {}\n", max_size, sentence);
   if (given(*values, "json")) {
     context.out << Json{{"page", page},
                         {"page_bytes", page_bytes},
@@ -95,6 +105,7 @@ ExitStatus run_report(const CommandContext& context) {
                         {"bytes", report.folder.total_bytes()},
                         {"sections", report.complete_sections},
                         {"incomplete_sections", report.incomplete_sections},
+                        {"left_out", report.left_out},
                         {"warnings", inputs.warnings}}
                        .dump(2)
                 << '\n';

@@ -70,7 +70,7 @@ class Checker {
     ++at_;
     if (markup_ == Markup::kHtml && std::find(std::begin(kVoid), std::end(kVoid), element) != std::end(kVoid)) return;
     open_.push_back(element);
-    if (element == "style") at_ = std::min(text_.find("</style>", at_), text_.size());
+    if (element == "style" || element == "script") at_ = std::min(text_.find("</" + element + ">", at_), text_.size());
   }
 
   void closing() {
