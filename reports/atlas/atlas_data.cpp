@@ -12,7 +12,8 @@ namespace {
 /// 256 colours as one string of six hexadecimal digits each.
 std::string palette_text(std::string_view name) {
   std::string text;
-  for (const Rgb& color : color_map(name)) text += fmt::format("{:02x}{:02x}{:02x}", color.red, color.green, color.blue);
+  for (const Rgb& color : color_map(name))
+    text += fmt::format("{:02x}{:02x}{:02x}", color.red, color.green, color.blue);
   return text;
 }
 

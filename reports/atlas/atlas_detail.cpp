@@ -7,7 +7,8 @@ namespace kvscope {
 std::vector<std::string> AtlasDetail::sentences() const {
   std::vector<std::string> sentences;
   if (map_side > 0)
-    sentences.push_back(fmt::format("Maps are pooled to at most {0} × {0} cells, each the mean of its weights.", map_side));
+    sentences.push_back(
+        fmt::format("Maps are pooled to at most {0} × {0} cells, each the mean of its weights.", map_side));
   if (bits == 8) sentences.emplace_back("Weights have 8 bits instead of 16.");
   if (!both_sources)
     sentences.emplace_back("Where there are raw maps of the first sample, means over samples are left out.");
@@ -29,8 +30,7 @@ std::vector<AtlasDetail> detail_ladder(int branches) {
   for (const std::int64_t side : {256, 192, 128, 96, 64, 48, 40, 32, 24, 16})
     ladder.push_back({.bits = 8, .both_sources = false, .map_side = side, .every_step = false});
   for (const std::int64_t side : {16, 8})
-    ladder.push_back(
-        {.bits = 8, .both_sources = false, .map_side = side, .every_step = false, .displacement = false});
+    ladder.push_back({.bits = 8, .both_sources = false, .map_side = side, .every_step = false, .displacement = false});
   return ladder;
 }
 

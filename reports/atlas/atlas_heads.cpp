@@ -83,8 +83,11 @@ class PayloadWriter {
     for_each_head([&](HeadPlace head, Json& payload) {
       const MapChoice choice = map_choice(capture_, detail_, head, step);
       for (int branch = 0; branch < branches; ++branch) {
-        if (choice.raw) put(payload["raw"][static_cast<std::size_t>(branch)], step, encoded(reader_.first_sample(head, step, branch)));
-        if (choice.mean) put(payload["mean"][static_cast<std::size_t>(branch)], step, encoded(reader_.mean(head, step, branch)));
+        if (choice.raw)
+          put(payload["raw"][static_cast<std::size_t>(branch)], step,
+              encoded(reader_.first_sample(head, step, branch)));
+        if (choice.mean)
+          put(payload["mean"][static_cast<std::size_t>(branch)], step, encoded(reader_.mean(head, step, branch)));
       }
     });
   }
@@ -190,15 +193,14 @@ Array<float> head_vectors(const Capture& capture, const CaptureQuantity& quantit
 
 void write_similar(const Capture& capture, std::vector<Json>& payloads) {
   const int last = capture.steps().size() - 1;
-  const std::pair<const char*, const CaptureQuantity*> measures[] = {
-      {"columns", &mean_statistic::kColumnMean}, {"displacement", &mean_statistic::kDisplacement}};
+  const std::pair<const char*, const CaptureQuantity*> measures[] = {{"columns", &mean_statistic::kColumnMean},
+                                                                     {"displacement", &mean_statistic::kDisplacement}};
   for (const auto& [name, quantity] : measures) {
     if (!capture.has(*quantity, last)) continue;
     const auto similar = most_similar_heads(head_vectors(capture, *quantity, last), kSimilarHeads);
     for (std::size_t head = 0; head < payloads.size(); ++head) {
       Json list = Json::array();
-      for (const SimilarHead& other : similar[head])
-        list.push_back({other.head, std::round(other.cosine * 1e4) / 1e4});
+      for (const SimilarHead& other : similar[head]) list.push_back({other.head, std::round(other.cosine * 1e4) / 1e4});
       payloads[head]["similar"][name] = std::move(list);
     }
   }
@@ -259,7 +261,8 @@ std::int64_t map_bytes(const Capture& capture, const AtlasDetail& detail, HeadPl
   const auto branches = std::min<std::int64_t>(detail.branches, std::ssize(capture.model().branches));
   const auto bytes_of = [&](std::int64_t largest) {
     return branches *
-           (base64_size(detail.bits / 8 * element_count(map_shape_in_page(capture.steps(), step, detail, largest))) + 3);
+           (base64_size(detail.bits / 8 * element_count(map_shape_in_page(capture.steps(), step, detail, largest))) +
+            3);
   };
   const MapChoice choice = map_choice(capture, detail, head, step);
   return (choice.raw ? bytes_of(0) : 0) + (choice.mean ? bytes_of(kThumbnailSide) : 0);

@@ -10,7 +10,8 @@ namespace kvscope {
 namespace {
 
 void append_little_endian(std::string& bytes, std::uint32_t value, int n_byte) {
-  for (int byte = 0; byte < n_byte; ++byte) bytes.push_back(static_cast<char>((value >> (8U * static_cast<unsigned>(byte))) & 0xffU));
+  for (int byte = 0; byte < n_byte; ++byte)
+    bytes.push_back(static_cast<char>((value >> (8U * static_cast<unsigned>(byte))) & 0xffU));
 }
 
 }  // namespace
@@ -78,10 +79,17 @@ std::string script_json(const Json& json) {
   safe.reserve(text.size());
   for (const char c : text) {
     switch (c) {  // outside of its strings JSON has none of these
-      case '<': safe += "\\u003c"; break;
-      case '>': safe += "\\u003e"; break;
-      case '&': safe += "\\u0026"; break;
-      default: safe.push_back(c);
+      case '<':
+        safe += "\\u003c";
+        break;
+      case '>':
+        safe += "\\u003e";
+        break;
+      case '&':
+        safe += "\\u0026";
+        break;
+      default:
+        safe.push_back(c);
     }
   }
   return safe;

@@ -28,8 +28,8 @@ struct HeadMap {
   [[nodiscard]] AttentionView view() const { return {weights, rows, columns, step}; }
 };
 
-/// `map` with no side above `largest`: cell (a, b) is the mean over rows floor(a R / r) to floor((a + 1) R / r) - 1, and
-/// likewise over columns. As it is where it fits, or where `largest` is 0.
+/// `map` with no side above `largest`: cell (a, b) is the mean over rows floor(a R / r) to floor((a + 1) R / r) - 1,
+/// and likewise over columns. As it is where it fits, or where `largest` is 0.
 [[nodiscard]] HeadMap pooled(const HeadMap& map, std::int64_t largest);
 
 /// Reads the maps of heads from a capture: raw ones of the first sample, and means over samples pooled to thumbnails.
