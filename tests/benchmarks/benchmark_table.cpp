@@ -12,6 +12,7 @@ std::span<const Benchmark> benchmarks() {
       Benchmark{"C3", "float32 attention on AVX2", benchmark_avx2_attention},
       Benchmark{"C4", "attention whose heads have different numbers of keys", benchmark_ragged_attention},
       Benchmark{"C5", "top-k with ordered indices", benchmark_topk},
+      Benchmark{"C6", "writing and reading raw maps", benchmark_map_file},
       Benchmark{"C7", "column statistics of raw maps in a capture", benchmark_map_statistics},
       Benchmark{"C9", "capturing beside plain generation", benchmark_capture},
       Benchmark{"C10", "replay with a compressed cache beside the full one", benchmark_replay},

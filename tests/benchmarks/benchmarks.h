@@ -26,6 +26,7 @@ void benchmark_bfloat16_attention(BenchmarkRun& run);
 void benchmark_avx2_attention(BenchmarkRun& run);
 void benchmark_ragged_attention(BenchmarkRun& run);
 void benchmark_topk(BenchmarkRun& run);
+void benchmark_map_file(BenchmarkRun& run);
 void benchmark_map_statistics(BenchmarkRun& run);
 void benchmark_capture(BenchmarkRun& run);
 void benchmark_replay(BenchmarkRun& run);

@@ -36,14 +36,14 @@ double checked_fidelity(const std::filesystem::path& file) {
                                                    largest, kTolerance));
 }
 
-void race_capture(BenchmarkRun& run, const Engine& engine, const std::string& name, std::int64_t samples) {
+void race_capture(BenchmarkRun& run, const Engine& engine, const std::string& name, std::int64_t samples, int n_round) {
   const testing::TemporaryFolder folder;
   const CollectRequest request = request_for(engine, folder / "capture.h5", samples);
   (void)collect(engine, request);
   const double error = checked_fidelity(request.output);
   for (const int threads : run.request().threads) {
     (void)run.race(threads);
-    const Rounds rounds(2, few_rounds(run), [&](std::size_t who) {
+    const Rounds rounds(2, n_round, [&](std::size_t who) {
       return std::vector{who == 0 ? collect(engine, request).seconds : plain_generation_seconds(engine, request)};
     });
     run.add({.id = "C9",
@@ -61,12 +61,13 @@ void benchmark_capture(BenchmarkRun& run) {
   const std::filesystem::path bundled = run.request().datasets / "sample_model";
   const auto engine =
       load_engine({.transformer = bundled / "var.safetensors", .tokenizer = bundled / "vae.safetensors"});
-  race_capture(run, *engine, "bundled model", run.request().quick ? 1 : 8);
+  race_capture(run, *engine, "bundled model", run.request().quick ? 1 : 8, few_rounds(run));
   if (run.request().quick) return;
   const testing::TemporaryFolder folder;
   const testing::VarFiles files = testing::write_random_var(folder.path(), testing::var_d16());
   const auto large = load_engine({.transformer = files.transformer, .tokenizer = files.tokenizer});
-  race_capture(run, *large, "VAR-d16, random weights", 1);
+  // A turn takes seconds.
+  race_capture(run, *large, "VAR-d16, random weights", 1, std::min(few_rounds(run), 3));
 }
 
 }  // namespace kvscope::benchmark

@@ -19,8 +19,8 @@ ids = [line.split()[0] for line in listed.splitlines()]
 assert ids == sorted(ids, key=lambda name: int(name[1:])), ids
 found = {result["id"] for result in document["results"]}
 missing = set(ids) - found
-# C3 is for processors with AVX2 and an OpenBLAS.
-assert missing <= {"C3"}, f"no results for {sorted(missing)}"
+# Not every machine has AVX2 and OpenBLAS (C3), or NumPy and h5py (C6, C7).
+assert missing <= {"C3", "C6", "C7"}, f"no results for {sorted(missing)}"
 assert found <= set(ids), f"unknown ids {sorted(found - set(ids))}"
 for result in document["results"]:
     assert result["low"] <= result["ratio"] <= result["high"], result
