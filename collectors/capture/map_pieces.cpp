@@ -9,15 +9,9 @@ constexpr std::int64_t kBlockElements = 192 * 1024;
 constexpr std::int64_t kFloatBytes = sizeof(float);
 /// Statistics of very small maps take more memory than the maps.
 constexpr std::int64_t kMapsPerUnit = 64;
-/// Units that hold whole chunks may be larger than a block, within this.
-constexpr std::int64_t kChunkedUnitBytes = std::int64_t{32} << 20;
 
 std::int64_t rounded_up(std::int64_t value, std::int64_t step) {
   return (value + step - 1) / step * step;
-}
-
-std::int64_t chunked_unit_elements(const MapExtents& map, std::int64_t buffer_bytes) {
-  return std::max(std::min(kChunkedUnitBytes, buffer_bytes / 2) / kFloatBytes, block_queries(map) * map.n_key);
 }
 
 /// Adds the blocks of the queries [first, first + queries) of one map.
@@ -64,38 +58,16 @@ std::int64_t block_queries(const MapExtents& map) {
   return std::clamp<std::int64_t>(kBlockElements / map.n_key, 1, map.n_query);
 }
 
-std::int64_t MapUnit::elements() const {
-  std::int64_t queries = 0;
-  for (const MapPiece& piece : pieces) queries += piece.queries;
-  return queries * n_key;
-}
-
-std::vector<MapUnit> units_in_order(const MapExtents& map, std::int64_t samples) {
-  const std::int64_t maps = samples * map.branches;
-  const std::int64_t together = std::clamp<std::int64_t>(kBlockElements / map.elements(), 1, kMapsPerUnit);
-  const std::int64_t queries = block_queries(map);
-  std::vector<MapUnit> units;
-  for (std::int64_t number = 0; number < maps; number += together) {
-    for (std::int64_t query = 0; query < map.n_query; query += queries) {
-      MapUnit& unit = units.emplace_back();
-      unit.n_key = map.n_key;
-      unit.first_element = (number * map.n_query + query) * map.n_key;
-      for (std::int64_t other = number; other < std::min(number + together, maps); ++other)
-        add_pieces(unit, map, other, query, std::min(queries, map.n_query - query));
-    }
-  }
-  return units;
-}
-
-std::vector<MapUnit> units_of_chunks(const MapExtents& map, std::int64_t samples, const Shape& chunk,
-                                     std::int64_t buffer_bytes) {
-  const UnitExtents step = unit_extents(map, samples, chunk, chunked_unit_elements(map, buffer_bytes));
+std::vector<MapUnit> map_units(const MapExtents& map, std::int64_t samples, const std::optional<Shape>& chunk,
+                               std::int64_t unit_bytes) {
+  const Shape together = chunk.value_or(Shape{1, 1, 1, map.n_key});
+  const std::int64_t most = std::max(unit_bytes / kFloatBytes, block_queries(map) * map.n_key);
+  const UnitExtents step = unit_extents(map, samples, together, most);
   std::vector<MapUnit> units;
   for (std::int64_t sample = 0; sample < samples; sample += step.samples) {
     for (std::int64_t branch = 0; branch < map.branches; branch += step.branches) {
       for (std::int64_t query = 0; query < map.n_query; query += step.queries) {
         MapUnit& unit = units.emplace_back();
-        unit.n_key = map.n_key;
         unit.offset = {sample, branch, query, 0};
         unit.count = {std::min(step.samples, samples - sample), std::min(step.branches, map.branches - branch),
                       std::min(step.queries, map.n_query - query), map.n_key};
@@ -107,10 +79,6 @@ std::vector<MapUnit> units_of_chunks(const MapExtents& map, std::int64_t samples
     }
   }
   return units;
-}
-
-std::int64_t largest_unit_bytes(const MapExtents& map, std::int64_t buffer_bytes) {
-  return kFloatBytes * chunked_unit_elements(map, buffer_bytes);
 }
 
 }  // namespace kvscope

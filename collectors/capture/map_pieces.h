@@ -3,6 +3,7 @@
 #include "collectors/base/array.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace kvscope {
@@ -32,24 +33,16 @@ struct MapPiece {
 
 /// What is read at once: a block of the dataset, and the pieces in it in the order of its elements.
 struct MapUnit {
-  std::int64_t first_element = 0;  ///< number of the first one in the dataset
-  Shape offset;                    ///< the same block by axes; empty for units that only follow the elements
+  Shape offset;  ///< [sample, branch, query, key]
   Shape count;
   std::vector<MapPiece> pieces;
-  std::int64_t n_key = 0;
-
-  [[nodiscard]] std::int64_t elements() const;
 };
 
-/// Units of neighbouring elements: one block of a map, or several small maps, at most as large as one block.
-[[nodiscard]] std::vector<MapUnit> units_in_order(const MapExtents& map, std::int64_t samples);
-
-/// Units that hold whole chunks as far as `buffer_bytes` allow, so that no chunk is read twice.
-/// Blocks of a map follow each other, those of several maps may take turns.
-[[nodiscard]] std::vector<MapUnit> units_of_chunks(const MapExtents& map, std::int64_t samples, const Shape& chunk,
-                                                   std::int64_t buffer_bytes);
-
-/// Bytes of float32 that no unit exceeds, unless a single block does.
-[[nodiscard]] std::int64_t largest_unit_bytes(const MapExtents& map, std::int64_t buffer_bytes);
+/// Units that hold whole chunks, so that no chunk is read twice, as far as that makes them no larger than
+/// `unit_bytes` in float32 (but a block they always hold); several small chunks or maps in one. Blocks of a map
+/// follow each other, those of several maps may take turns.
+/// @param chunk  nothing where any row can be read alone
+[[nodiscard]] std::vector<MapUnit> map_units(const MapExtents& map, std::int64_t samples,
+                                             const std::optional<Shape>& chunk, std::int64_t unit_bytes);
 
 }  // namespace kvscope

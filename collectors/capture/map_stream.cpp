@@ -29,26 +29,17 @@ std::size_t index(std::int64_t i) {
 constexpr std::int64_t kTileElements = 32 * 1024;
 constexpr std::int64_t kLeastTileRows = 8;  // sums are loaded and stored once per tile
 
-/// What threads need to read a dataset past the library.
+/// While one unit is computed the next one is on its way.
+constexpr std::int64_t kSlotsPerThread = 2;
+/// Room for the chunks of most writers; with less memory there are fewer slots.
+constexpr std::int64_t kAmpleUnitBytes = std::int64_t{8} << 20;
+constexpr std::int64_t kLargestUnitBytes = std::int64_t{32} << 20;
+
+/// What threads need to know of a dataset.
 struct StoredMaps {
   ElementType type = ElementType::kFloat32;
-  std::vector<StoredRun> runs;  ///< empty: only through the library
+  std::optional<StoredBlocks> blocks;  ///< nothing: it is read through the library
 };
-
-/// Reads elements [first, first + count) from where they lie.
-void read_runs(const FileReader& file, const StoredMaps& maps, std::int64_t first, std::int64_t count,
-               std::byte* target) {
-  const std::int64_t size = element_bytes(maps.type);
-  auto run = std::ranges::upper_bound(maps.runs, first, {}, &StoredRun::first) - 1;
-  for (; count > 0; ++run) {
-    const std::int64_t inside = first - run->first;
-    const std::int64_t part = std::min(count, run->count - inside);
-    file.read(run->file_offset + inside * size, {target, index(part * size)});
-    target += part * size;
-    first += part;
-    count -= part;
-  }
-}
 
 /// What a slot of the stream holds: a unit of maps, and what was computed of its pieces.
 struct Slot {
@@ -56,6 +47,7 @@ struct Slot {
   std::shared_ptr<const StoredMaps> maps;
   MapUnit unit;
   AlignedBuffer buffer;
+  std::vector<std::byte> scratch;
   std::vector<MapSums> sums;               ///< of pieces that are no whole maps
   std::vector<HeadStatistics> statistics;  ///< of those that are
 };
@@ -76,15 +68,16 @@ class MapStream {
 
   MapStreamReport run() {
     if (request_.samples == 0) return report_;
-    const std::int64_t largest = largest_unit_bytes(map_, request_.buffer_bytes);
-    const std::int64_t slots =
-        std::clamp<std::int64_t>(request_.buffer_bytes / largest, 1, 2 * std::int64_t{thread_count()});
-    slots_ = std::vector<Slot>(index(thread_count() == 1 ? 1 : slots));
+    const std::int64_t most = thread_count() == 1 ? 1 : kSlotsPerThread * std::int64_t{thread_count()};
+    const std::int64_t slots = std::clamp<std::int64_t>(request_.buffer_bytes / (2 * kAmpleUnitBytes), 1, most);
+    // A slot holds a unit, and a chunk of which it takes a part.
+    unit_bytes_ = std::min(request_.buffer_bytes / (2 * slots), kLargestUnitBytes);
+    slots_ = std::vector<Slot>(index(slots));
     run_stream({.slots = std::ssize(slots_),
                 .read = [this](std::int64_t slot) { return read(slots_[index(slot)]); },
                 .work = [this](std::int64_t slot) { work(slots_[index(slot)]); },
                 .collect = [this](std::int64_t slot) { collect(slots_[index(slot)]); }});
-    for (const Slot& slot : slots_) report_.buffer_bytes += slot.buffer.bytes();
+    for (const Slot& slot : slots_) report_.buffer_bytes += slot.buffer.bytes() + std::ssize(slot.scratch);
     return report_;
   }
 
@@ -99,7 +92,7 @@ class MapStream {
     slot.head = {.layer = (next_head_ - 1) / model_.heads, .head = (next_head_ - 1) % model_.heads};
     slot.maps = stored_;
     slot.unit = std::move(units_[next_unit_++]);
-    if (stored_->runs.empty()) dataset_->read(slot.unit.offset, slot.unit.count, reserve(slot));
+    if (!stored_->blocks) dataset_->read(slot.unit.offset, slot.unit.count, reserve(slot));
     return true;
   }
 
@@ -115,15 +108,14 @@ class MapStream {
       throw bad_input("{}: {} has the shape {}, expected {}", file_.path().string(), path, describe_shape(shape),
                       describe_shape(expected));
     }
-    stored_ = std::make_shared<const StoredMaps>(StoredMaps{dataset_->type(), dataset_->runs()});
-    units_ = stored_->runs.empty() ? units_of_chunks(map_, request_.samples, dataset_->chunk(), request_.buffer_bytes)
-                                   : units_in_order(map_, request_.samples);
+    stored_ = std::make_shared<const StoredMaps>(StoredMaps{dataset_->type(), dataset_->stored()});
+    units_ = map_units(map_, request_.samples, dataset_->chunk(), unit_bytes_);
     next_unit_ = 0;
   }
 
-  /// Room for the unit, and for what MapSums reads behind its last row.
+  /// Room for the unit, and for what StoredBlocks and MapSums need behind its last row.
   static std::byte* reserve(Slot& slot) {
-    const std::int64_t bytes = slot.unit.elements() * element_bytes(slot.maps->type);
+    const std::int64_t bytes = element_count(slot.unit.count) * element_bytes(slot.maps->type);
     constexpr std::int64_t kFloatBytes = sizeof(float);
     float* room = slot.buffer.reserve((bytes + kFloatBytes - 1) / kFloatBytes + kPanelKeys);
     std::memset(reinterpret_cast<std::byte*>(room) + bytes, 0, index(kPanelKeys * kFloatBytes));
@@ -132,9 +124,9 @@ class MapStream {
 
   void work(Slot& slot) {
     const auto* bytes = reinterpret_cast<const std::byte*>(slot.buffer.data());
-    if (!slot.maps->runs.empty()) {
+    if (slot.maps->blocks) {
       std::byte* target = reserve(slot);
-      read_runs(reader_, *slot.maps, slot.unit.first_element, slot.unit.elements(), target);
+      slot.maps->blocks->read(reader_, slot.unit.offset, slot.unit.count, target, slot.scratch);
       bytes = target;
     }
     slot.sums.clear();
@@ -152,7 +144,8 @@ class MapStream {
   }
 
   void add_piece(const MapPiece& piece, const std::byte* rows, ElementType type, MapSums& sums) const {
-    if (type == ElementType::kFloat32 && !request_.figures.entropy) {
+    constexpr MapFigures kMomentsOnly{.entropy = false, .displacement = false, .thumbnail = false};
+    if (type == ElementType::kFloat32 && request_.figures == kMomentsOnly) {
       sums.add(piece.first_query, reinterpret_cast<const float*>(rows), map_.n_key, piece.queries);
     } else {
       add_strips(piece, rows, type, sums);
@@ -190,8 +183,8 @@ class MapStream {
         join(place, piece, std::move(*sums++));
       }
     }
-    report_.bytes += slot.unit.elements() * element_bytes(slot.maps->type);
-    if (request_.advanced) request_.advanced(slot.unit.elements());
+    report_.bytes += element_count(slot.unit.count) * element_bytes(slot.maps->type);
+    if (request_.advanced) request_.advanced(element_count(slot.unit.count));
   }
 
   /// Pieces of one map come in order of their rows, those of several maps may take turns.
@@ -215,6 +208,7 @@ class MapStream {
   const MapStreamRequest& request_;
   const std::function<void(const HeadPlace&, const HeadStatistics&)>& take_;
   MapExtents map_;
+  std::int64_t unit_bytes_ = 0;
   std::vector<Slot> slots_;
   // Of read().
   std::int64_t next_head_ = 0;

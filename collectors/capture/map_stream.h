@@ -14,10 +14,10 @@ namespace kvscope {
 
 /// Which raw maps are streamed and what is wanted of them.
 struct MapStreamRequest {
-  int step = 0;                                        ///< maps of every layer and head at this step
-  std::int64_t samples = 0;                            ///< the first so many, all branches
-  MapFigures figures;                                  ///< less costs less
-  std::int64_t buffer_bytes = 0;                       ///< most memory for maps; at least one row of a map is held
+  int step = 0;                   ///< maps of every layer and head at this step
+  std::int64_t samples = 0;       ///< the first so many, all branches
+  MapFigures figures;             ///< less costs less
+  std::int64_t buffer_bytes = 0;  ///< most memory for maps; at least a block of some rows and one chunk are held
   std::function<void(std::int64_t weights)> advanced;  ///< called with the weights gone through since the last call
 };
 
@@ -31,8 +31,8 @@ struct MapStreamReport {
 ///
 /// Maps that lie in the file as they are, are read past the HDF5 library by the threads that compute, into
 /// buffers that stay in the caches; filtered ones go through the library, one thread reading while the others
-/// compute. Everything runs on thread_count() threads. What is read is cut the same way whatever the layout
-/// and the number of threads, so these change no bit of the results.
+/// compute (the library itself keeps up to 64 MiB of chunks). Everything runs on thread_count() threads. What is read
+/// is cut the same way whatever the layout and the number of threads, so these change no bit of the results.
 ///
 /// Agrees with statistics_of_map() to 1e-5, relative to the statistic (column_variance: relative to
 /// square_sum, from which it is subtracted).

@@ -64,8 +64,8 @@ class MapSums {
 
   /// Adds the queries [first, first + rows).
   /// @param strip   [rows, stride]; columns() of a row must be readable, what is behind column T_k counts for
-  ///                nothing. For the entropy, rows as softmax_strip() makes them: aligned to 64 bytes, columns
-  ///                from T_k on 0
+  ///                nothing. For more than the moments, rows as softmax_strip() makes them: aligned to 64 bytes,
+  ///                columns from T_k on 0
   void add(std::int64_t first, const float* strip, std::int64_t stride, std::int64_t rows);
   /// Adds the sums over other rows of the same map, made with the same figures.
   void add(const MapSums& others);

@@ -39,24 +39,6 @@ ElementType element_type(hid_t dataset, bool& plain, const Subject& subject) {
   return is_half ? ElementType::kFloat16 : ElementType::kFloat32;
 }
 
-/// Number of the element at `place` in an array of `shape`.
-std::int64_t element_number(const Shape& place, const Shape& shape) {
-  std::int64_t number = 0;
-  for (std::size_t axis = 0; axis < shape.size(); ++axis) number = number * shape[axis] + place[axis];
-  return number;
-}
-
-/// Whether the elements of a chunk are neighbours in the dataset too: from the first axis along which it
-/// has more than one element, it reaches over all axes behind.
-bool is_run(const Shape& chunk, const Shape& shape) {
-  std::size_t axis = 0;
-  while (axis < chunk.size() && chunk[axis] == 1) ++axis;
-  for (++axis; axis < chunk.size(); ++axis) {
-    if (chunk[axis] != shape[axis]) return false;
-  }
-  return true;
-}
-
 /// Moves `place` to the start of the next chunk in row-major order; false behind the last one.
 bool next_chunk(Shape& place, const Shape& chunk, const Shape& shape) {
   for (std::size_t axis = shape.size(); axis-- > 0;) {
@@ -65,6 +47,14 @@ bool next_chunk(Shape& place, const Shape& chunk, const Shape& shape) {
     place[axis] = 0;
   }
   return false;
+}
+
+/// Filters that StoredBlocks undoes itself.
+bool has_only_checksums(hid_t properties, int filters) {
+  if (filters != 1) return false;
+  unsigned flags = 0;
+  std::size_t values = 0;
+  return H5Pget_filter2(properties, 0, &flags, &values, nullptr, 0, nullptr, nullptr) == H5Z_FILTER_FLETCHER32;
 }
 
 }  // namespace
@@ -77,45 +67,40 @@ struct RawDataset::Implementation {
     shape = hdf5::shape_of(space.get(), subject());
     const Handle properties = checked_handle(H5Dget_create_plist(handle.get()), subject(), "read the layout");
     layout = H5Pget_layout(properties.get());
-    chunk = shape;
     if (layout == H5D_CHUNKED) {
       std::vector<hsize_t> extents(shape.size());
       check(H5Pget_chunk(properties.get(), static_cast<int>(extents.size()), extents.data()), subject(), "read chunks");
-      std::copy(extents.begin(), extents.end(), chunk.begin());
+      chunk.emplace(extents.begin(), extents.end());
     }
-    plain = plain && H5Pget_nfilters(properties.get()) == 0 && H5Pget_external_count(properties.get()) == 0;
+    const int filters = H5Pget_nfilters(properties.get());
+    has_checksums = has_only_checksums(properties.get(), filters);
     const Handle creation = checked_handle(H5Fget_create_plist(file.id()), subject(), "read the layout");
     hsize_t user_block = 0;
     check(H5Pget_userblock(creation.get(), &user_block), subject(), "read the layout");
-    plain = plain && user_block == 0;  // releases of HDF5 differ in whether places of chunks count it
+    // Releases of HDF5 differ in whether places of chunks count the user's block.
+    plain = plain && (filters == 0 || has_checksums) && H5Pget_external_count(properties.get()) == 0 && user_block == 0;
   }
 
   [[nodiscard]] Subject subject() const { return {path, name, ErrorCode::kBadInput}; }
 
-  [[nodiscard]] std::vector<StoredRun> chunk_runs() const {
-    std::vector<StoredRun> runs;
-    if (!is_run(chunk, shape)) return runs;
-    Shape place(shape.size(), 0);
-    do {
-      const std::vector<hsize_t> start(place.begin(), place.end());
-      unsigned skipped_filters = 0;
-      haddr_t offset = HADDR_UNDEF;
-      hsize_t bytes = 0;
-      check(H5Dget_chunk_info_by_coord(handle.get(), start.data(), &skipped_filters, &offset, &bytes), subject(),
-            "find a chunk");
-      if (offset == HADDR_UNDEF) return {};  // never written: the library knows what it counts for
-      std::int64_t count = 1;
-      for (std::size_t axis = 0; axis < shape.size(); ++axis) count *= std::min(chunk[axis], shape[axis] - place[axis]);
-      runs.push_back({element_number(place, shape), count, static_cast<std::int64_t>(offset)});
-    } while (next_chunk(place, chunk, shape));
-    return runs;
+  /// Where the chunk from `place` on lies; nothing if it was never written or its filter was left out.
+  [[nodiscard]] std::optional<std::int64_t> chunk_offset(const Shape& place) const {
+    const std::vector<hsize_t> start(place.begin(), place.end());
+    unsigned filters_left_out = 0;
+    haddr_t offset = HADDR_UNDEF;
+    hsize_t bytes = 0;
+    check(H5Dget_chunk_info_by_coord(handle.get(), start.data(), &filters_left_out, &offset, &bytes), subject(),
+          "find a chunk");
+    if (offset == HADDR_UNDEF || filters_left_out != 0) return std::nullopt;
+    return static_cast<std::int64_t>(offset);
   }
 
-  void check_inside_file(const StoredRun& run) const {
+  void check_inside_file(std::int64_t end) const {
     std::error_code failure;
     const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path, failure));
-    if (failure || (run.file_offset >= 0 && run.count * element_bytes(type) <= size - run.file_offset)) return;
-    throw bad_input("{}: {}: cut short: the data lies beyond the file's {} bytes", path.string(), name, size);
+    if (failure || end <= size) return;
+    throw bad_input("{}: {}: cut short: data ends at byte {} of the file, which has {}", path.string(), name, end,
+                    size);
   }
 
   std::filesystem::path path;
@@ -123,9 +108,10 @@ struct RawDataset::Implementation {
   Handle handle;
   ElementType type = ElementType::kFloat32;
   H5D_layout_t layout = H5D_LAYOUT_ERROR;
-  bool plain = false;  ///< stored as it is in memory
+  bool plain = false;  ///< stored as it is in memory, but for checksums
+  bool has_checksums = false;
   Shape shape;
-  Shape chunk;
+  std::optional<Shape> chunk;
 };
 
 RawDataset::RawDataset(const Hdf5File& file, std::string_view dataset)
@@ -140,23 +126,41 @@ ElementType RawDataset::type() const noexcept {
 const Shape& RawDataset::shape() const noexcept {
   return implementation_->shape;
 }
-const Shape& RawDataset::chunk() const noexcept {
+const std::optional<Shape>& RawDataset::chunk() const noexcept {
   return implementation_->chunk;
 }
 
-std::vector<StoredRun> RawDataset::runs() const {
+std::optional<StoredBlocks> RawDataset::stored() const {
   const Implementation& own = *implementation_;
-  if (!own.plain || element_count(own.shape) == 0) return {};
-  std::vector<StoredRun> runs;
+  if (!own.plain || own.shape.empty() || element_count(own.shape) == 0) return std::nullopt;
+  StoredBlocks blocks;
+  blocks.name_ = fmt::format("{}: {}", own.path.string(), own.name);
+  blocks.element_bytes_ = element_bytes(own.type);
+  blocks.shape_ = own.shape;
+  blocks.chunk_ = own.chunk.value_or(own.shape);
+  blocks.has_checksums_ = own.has_checksums;
+  for (std::size_t axis = 0; axis < own.shape.size(); ++axis)
+    blocks.grid_.push_back((own.shape[axis] + blocks.chunk_[axis] - 1) / blocks.chunk_[axis]);
   if (own.layout == H5D_CHUNKED) {
-    runs = own.chunk_runs();
+    Shape place(own.shape.size(), 0);
+    do {
+      const auto offset = own.chunk_offset(place);
+      if (!offset) return std::nullopt;
+      blocks.file_offsets_.push_back(*offset);
+    } while (next_chunk(place, blocks.chunk_, own.shape));
   } else if (own.layout == H5D_CONTIGUOUS) {
     const haddr_t offset = H5Dget_offset(own.handle.get());
-    if (offset == HADDR_UNDEF) H5Eclear2(H5E_DEFAULT);  // nothing was written yet
-    if (offset != HADDR_UNDEF) runs.push_back({0, element_count(own.shape), static_cast<std::int64_t>(offset)});
+    if (offset == HADDR_UNDEF) {  // nothing was written yet: the library knows what the numbers are
+      H5Eclear2(H5E_DEFAULT);
+      return std::nullopt;
+    }
+    blocks.file_offsets_.push_back(static_cast<std::int64_t>(offset));
+  } else {
+    return std::nullopt;
   }
-  for (const StoredRun& run : runs) own.check_inside_file(run);
-  return runs;
+  own.check_inside_file(*std::ranges::max_element(blocks.file_offsets_) + blocks.chunk_bytes() +
+                        (own.has_checksums ? StoredBlocks::kSlackBytes : 0));
+  return blocks;
 }
 
 void RawDataset::read(const Shape& offset, const Shape& count, void* target) const {

@@ -3,27 +3,18 @@
 #include "collectors/base/array.h"
 #include "collectors/base/element_type.h"
 #include "collectors/hdf5/hdf5_file.h"
+#include "collectors/hdf5/stored_blocks.h"
 
-#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
-#include <vector>
 
 namespace kvscope {
 
-/// Elements of a dataset that follow each other in row-major order and in the file as well.
-struct StoredRun {
-  std::int64_t first = 0;        ///< number of the first element
-  std::int64_t count = 0;        ///< elements
-  std::int64_t file_offset = 0;  ///< of the first element, in bytes
-};
-
-/// A dataset of numbers that is read piece by piece in the type it is stored in, for readers of more data
-/// than fits into memory.
+/// A dataset of numbers that is read block by block in the type it is stored in, for readers of more data than fits
+/// into memory.
 ///
-/// Where the numbers lie in the file as they are (no filter, this machine's byte order), runs() says where,
-/// so that they can be read past the HDF5 library: by several threads and without a copy. read() goes
-/// through the library and takes any layout, filter and type. Not thread-safe, like the library.
+/// Not thread-safe, like the HDF5 library; what stored() gives is.
 class RawDataset {
  public:
   /// @throws Error  kBadInput if the dataset is missing or holds no numbers.
@@ -32,19 +23,20 @@ class RawDataset {
   RawDataset(RawDataset&&) noexcept;
   RawDataset& operator=(RawDataset&&) noexcept;
 
-  /// What read() and the runs give: kFloat16 where the file has that, else kFloat32.
+  /// What read() gives: kFloat16 where the file has that, else kFloat32.
   [[nodiscard]] ElementType type() const noexcept;
   [[nodiscard]] const Shape& shape() const noexcept;
-  /// Extents of the blocks that the library reads at once; the whole shape if it is not chunked.
-  [[nodiscard]] const Shape& chunk() const noexcept;
+  /// Extents of the blocks that belong together in the file; nothing where any block can be read alone.
+  [[nodiscard]] const std::optional<Shape>& chunk() const noexcept;
 
-  /// Where all elements lie, in order; empty if they can only be had through read().
+  /// Where the numbers lie, if they lie there as they are in memory: in this machine's byte order, all of them
+  /// written, without a filter or with checksums only. Nothing if they can only be had through read().
   /// @throws Error  kBadInput if the file is too short to hold them.
   /// Cost: one look-up per chunk.
-  [[nodiscard]] std::vector<StoredRun> runs() const;
+  [[nodiscard]] std::optional<StoredBlocks> stored() const;
 
-  /// `count` elements along each axis from `offset` on, as type(), without gaps.
-  /// A chunk that several calls need is kept for the next one, up to 64 MiB of them.
+  /// `count` numbers along each axis from `offset` on, as type(), without gaps, through the library: any layout,
+  /// filter and type. A chunk that several calls need is kept for the next one, up to 64 MiB of them.
   void read(const Shape& offset, const Shape& count, void* target) const;
 
  private:

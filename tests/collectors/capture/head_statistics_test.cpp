@@ -7,6 +7,7 @@
 #include "collectors/compute/simd_level.h"
 #include "support/attention_data.h"
 #include "support/errors.h"
+#include "support/head_statistics.h"
 
 #include <doctest/doctest.h>
 
@@ -14,6 +15,10 @@
 #include <numeric>
 
 using namespace kvscope;
+using testing::compare;
+using testing::relative_error;
+using testing::schedules;
+using testing::var_scales;
 
 namespace {
 
@@ -53,48 +58,6 @@ struct Head {
   PackedHead packed;
   AttentionReference expected;
 };
-
-/// Largest |found - expected| relative to the largest |expected|.
-double relative_error(std::span<const double> found, std::span<const double> expected) {
-  REQUIRE(found.size() == expected.size());
-  double error = 0;
-  double scale = 0;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    error = std::max(error, std::abs(found[i] - expected[i]));
-    scale = std::max(scale, std::abs(expected[i]));
-  }
-  return scale == 0 ? error : error / scale;
-}
-
-constexpr double kTolerance = 1e-5;
-
-void compare(const HeadStatistics& found, const HeadStatistics& expected) {
-  CHECK(found.entropy == doctest::Approx(expected.entropy).epsilon(kTolerance));
-  CHECK(found.square_sum == doctest::Approx(expected.square_sum).epsilon(kTolerance));
-  CHECK(std::abs(found.column_variance - expected.column_variance) <= kTolerance * expected.square_sum);
-  CHECK(relative_error(found.source_mass, expected.source_mass) < kTolerance);
-  CHECK(relative_error(found.source_square_sum, expected.source_square_sum) < kTolerance);
-  CHECK(relative_error(found.band_mass, expected.band_mass) < kTolerance);
-  CHECK(relative_error(found.column_mean, expected.column_mean) < kTolerance);
-  CHECK(relative_error(found.column_second_moment, expected.column_second_moment) < kTolerance);
-  CHECK(relative_error(found.displacement, expected.displacement) < kTolerance);
-  CHECK(relative_error(found.thumbnail, expected.thumbnail) < kTolerance);
-}
-
-StepTable var_scales() {
-  return StepTable::square(std::vector<int>{1, 2, 3, 4, 5, 6, 8, 10, 13, 16});
-}
-
-/// Schedules that are not square, with text, with chosen visibility, with frames, and wider than the histogram's reach.
-std::vector<StepTable> schedules() {
-  return {var_scales(),
-          StepTable({{.kind = StepKind::kText, .w = 7}, {.h = 1, .w = 1}, {.h = 3, .w = 5}, {.h = 6, .w = 11}}),
-          StepTable({{.h = 2, .w = 2}, {.kind = StepKind::kText, .w = 9}}),
-          StepTable({{.h = 2, .w = 3}, {.h = 3, .w = 3}, {.h = 5, .w = 4}}, {1, 0, 0, 0, 1, 0, 1, 0, 1}),
-          StepTable({{.t = 1, .h = 2, .w = 2}, {.t = 3, .h = 4, .w = 5}}),
-          StepTable({{.h = 3, .w = 40}, {.h = 40, .w = 3}}),
-          StepTable({{.kind = StepKind::kOther, .h = 5, .w = 13}, {.h = 1, .w = 64}})};
-}
 
 }  // namespace
 
@@ -206,7 +169,7 @@ TEST_SUITE("collectors.capture.head_statistics") {
     const Head head(var_scales(), 6, 32, 1.0F);
     std::vector<double> expected(32, 0.0);
     for (std::size_t i = 0; i < head.expected.output.size(); ++i) expected[i % 32] += head.expected.output[i] / 64.0;
-    CHECK(relative_error(head.streamed().output_mean, expected) < kTolerance);
+    CHECK(relative_error(head.streamed().output_mean, expected) < 1e-5);
   }
 
   TEST_CASE("half precision keys and values are read as they are") {
