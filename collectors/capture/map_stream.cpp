@@ -48,6 +48,7 @@ struct Slot {
   MapUnit unit;
   AlignedBuffer buffer;
   std::vector<std::byte> scratch;
+  std::optional<MapSums> spare;            ///< for one map after the other
   std::vector<MapSums> sums;               ///< of pieces that are no whole maps
   std::vector<HeadStatistics> statistics;  ///< of those that are
 };
@@ -64,7 +65,8 @@ class MapStream {
         take_(take),
         map_{.branches = std::ssize(model.branches),
              .n_query = steps.n_query(request.step),
-             .n_key = steps.n_key(request.step)} {}
+             .n_key = steps.n_key(request.step)},
+        tables_(std::make_shared<const MapTables>(steps, request.step)) {}
 
   MapStreamReport run() {
     if (request_.samples == 0) return report_;
@@ -132,15 +134,21 @@ class MapStream {
     slot.sums.clear();
     slot.statistics.clear();
     for (const MapPiece& piece : slot.unit.pieces) {
-      MapSums sums(steps_, request_.step, request_.figures);
+      const bool is_whole = piece.queries == map_.n_query;
+      MapSums& sums = is_whole ? emptied(slot) : slot.sums.emplace_back(tables_, request_.figures);
       add_piece(piece, bytes, slot.maps->type, sums);
-      if (piece.queries == map_.n_query) {
-        slot.statistics.push_back(sums.statistics());
-      } else {
-        slot.sums.push_back(std::move(sums));
-      }
+      if (is_whole) slot.statistics.push_back(sums.statistics());
       bytes += piece.queries * map_.n_key * element_bytes(slot.maps->type);
     }
+  }
+
+  MapSums& emptied(Slot& slot) const {
+    if (slot.spare) {
+      slot.spare->clear();
+    } else {
+      slot.spare.emplace(tables_, request_.figures);
+    }
+    return *slot.spare;
   }
 
   void add_piece(const MapPiece& piece, const std::byte* rows, ElementType type, MapSums& sums) const {
@@ -208,6 +216,7 @@ class MapStream {
   const MapStreamRequest& request_;
   const std::function<void(const HeadPlace&, const HeadStatistics&)>& take_;
   MapExtents map_;
+  std::shared_ptr<const MapTables> tables_;
   std::int64_t unit_bytes_ = 0;
   std::vector<Slot> slots_;
   // Of read().

@@ -23,11 +23,12 @@ std::string description() {
       "--from makes the same bytes again. Maps as PNG have one pixel per weight and a palette of 256 colours; SVG has "
       "axes and text as text.\n\nViews:";
   for (const ExportView& view : export_views()) text += fmt::format("\n  {:<13} {}", view.name, view.summary);
-  return text + "\n\nExamples:\n"
-                "  kvscope export --view map --capture capture.h5 --layers 0-3,5 --heads 2,5 --steps last --format svg,png\n"
-                "  kvscope export --view scores --scores scores.h5 --only column_variance,entropy --format svg,csv\n"
-                "  kvscope export --figure paper --capture capture.h5 --heads heads.json --format svg,pdf\n"
-                "  kvscope export --from export/paper.json";
+  return text +
+         "\n\nExamples:\n"
+         "  kvscope export --view map --capture capture.h5 --layers 0-3,5 --heads 2,5 --steps last --format svg,png\n"
+         "  kvscope export --view scores --scores scores.h5 --only column_variance,entropy --format svg,csv\n"
+         "  kvscope export --figure paper --capture capture.h5 --heads heads.json --format svg,pdf\n"
+         "  kvscope export --from export/paper.json";
 }
 
 CommandOptions export_options() {
@@ -91,7 +92,8 @@ std::optional<Words> word_list(const options::variables_map& values, const char*
   while (true) {
     const std::size_t comma = text.find(',');
     words.emplace_back(text.substr(0, comma));
-    if (words.back().empty()) throw usage_error("--{}: there is an empty name in '{}'", name, values[name].as<std::string>());
+    if (words.back().empty())
+      throw usage_error("--{}: there is an empty name in '{}'", name, values[name].as<std::string>());
     if (comma == std::string_view::npos) return words;
     text.remove_prefix(comma + 1);
   }
@@ -137,8 +139,9 @@ ExportColors colors_option(const options::variables_map& values) {
     return colors;
   }
   const std::size_t colon = text.find(':');
-  colors.scaling.fixed = ValueRange{parse_bound(std::string_view(text).substr(0, colon), text),
-                                    colon == std::string::npos ? parse_bound("", text) : parse_bound(std::string_view(text).substr(colon + 1), text)};
+  colors.scaling.fixed = ValueRange{
+      parse_bound(std::string_view(text).substr(0, colon), text),
+      colon == std::string::npos ? parse_bound("", text) : parse_bound(std::string_view(text).substr(colon + 1), text)};
   if (colors.scaling.fixed->low >= colors.scaling.fixed->high) {
     throw usage_error("--range: {} has to rise", text);
   }
@@ -192,12 +195,13 @@ std::string view_option(const options::variables_map& values) {
     if (figure != "paper") throw usage_error("there is no figure '{}'; there is: paper", figure);
     return figure;
   }
-  if (values.count("view") == 0) throw usage_error("name what to export with --view, --figure or --from; kvscope export --help lists the views");
+  if (values.count("view") == 0)
+    throw usage_error("name what to export with --view, --figure or --from; kvscope export --help lists the views");
   return values["view"].as<std::string>();
 }
 
-void print(const std::vector<ExportedItem>& items, const std::string& view, const std::filesystem::path& folder, bool json,
-           const CommandContext& context) {
+void print(const std::vector<ExportedItem>& items, const std::string& view, const std::filesystem::path& folder,
+           bool json, const CommandContext& context) {
   std::int64_t bytes = 0;
   std::int64_t n_file = 0;
   Json list = Json::array();
@@ -212,7 +216,12 @@ void print(const std::vector<ExportedItem>& items, const std::string& view, cons
     list.push_back({{"name", item.name}, {"sidecar", item.sidecar.filename().string()}, {"files", std::move(files)}});
   }
   if (json) {
-    context.out << Json{{"view", view}, {"folder", folder.string()}, {"items", items.size()}, {"bytes", bytes}, {"exports", std::move(list)}}.dump(2)
+    context.out << Json{{"view", view},
+                        {"folder", folder.string()},
+                        {"items", items.size()},
+                        {"bytes", bytes},
+                        {"exports", std::move(list)}}
+                       .dump(2)
                 << '\n';
   } else {
     context.err << fmt::format("{} of view {}: {} files, {}, each with a sidecar .json\n", items.size(), view, n_file,

@@ -91,12 +91,9 @@ ExportSelection selection_from_json(const Json& json, std::string_view where) {
 }
 
 Json to_json(const ExportColors& colors) {
-  Json json = {{"map", colors.map},
-               {"unit", attention_unit_name(colors.unit)},
-               {"scaling", scaling_name(colors.scaling.kind)},
-               {"range", nullptr},
-               {"scaling_given", colors.kind_given},
-               {"range_given", colors.range_given}};
+  Json json = {
+      {"map", colors.map}, {"unit", attention_unit_name(colors.unit)}, {"scaling", scaling_name(colors.scaling.kind)},
+      {"range", nullptr},  {"scaling_given", colors.kind_given},       {"range_given", colors.range_given}};
   if (colors.scaling.fixed) json["range"] = {colors.scaling.fixed->low, colors.scaling.fixed->high};
   return json;
 }

@@ -26,8 +26,8 @@ struct ExportSelection {
   bool operator==(const ExportSelection&) const = default;
 };
 
-/// How numbers are coloured. Attention maps follow all of it; other maps have ranges and scalings of their own and follow
-/// what was asked for.
+/// How numbers are coloured. Attention maps follow all of it; other maps have ranges and scalings of their own and
+/// follow what was asked for.
 struct ExportColors {
   std::string map = std::string(kDefaultColorMap);
   AttentionUnit unit = AttentionUnit::kMultiples;

@@ -22,7 +22,10 @@ std::span<const ExportView> export_views() {
   static const std::array<ExportView, 11> views = {{
       {"map", "attention map of a head at a scale: raw weights of one sample", {"capture"}, map_items},
       {"mean", "the same as mean over samples, pooled to at most 64 x 64", {"capture"}, mean_items},
-      {"columns", "column profile: mean attention to every key, and its spread over samples", {"capture"}, column_items},
+      {"columns",
+       "column profile: mean attention to every key, and its spread over samples",
+       {"capture"},
+       column_items},
       {"bands", "attention near the corresponding place, by source scale and distance", {"capture"}, band_items},
       {"displacement", "attention by displacement from the corresponding place", {"capture"}, displacement_items},
       {"classes", "class of every head, its score, all heads by score", {"heads"}, class_items},
@@ -30,7 +33,10 @@ std::span<const ExportView> export_views() {
       {"budgets", "tokens that plans keep per head, bytes by scale", {"plan"}, budget_items},
       {"replay", "divergence, error and agreement of replays by scale, error of every head", {"replay"}, replay_items},
       {"pareto", "quality of replays against the size of their cache", {"replay"}, pareto_items},
-      {"paper", "contextual heads left, structural ones right: heads x samples by scales", {"capture", "heads"}, paper_items},
+      {"paper",
+       "contextual heads left, structural ones right: heads x samples by scales",
+       {"capture", "heads"},
+       paper_items},
   }};
   return views;
 }

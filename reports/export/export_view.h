@@ -15,8 +15,8 @@
 
 namespace kvscope {
 
-/// What one export shows, in every form it can be written in. Each form is made when it is asked for, possibly on another
-/// thread than the next item's.
+/// What one export shows, in every form it can be written in. Each form is made when it is asked for, possibly on
+/// another thread than the next item's.
 struct ExportContent {
   std::function<Drawing()> drawing;
   /// PNG with one pixel per value; null: the drawing is rasterized.
@@ -39,7 +39,7 @@ struct ExportItem {
 /// A kind of picture.
 struct ExportView {
   std::string_view name;
-  std::string_view summary;            ///< one line for --help: what it shows
+  std::string_view summary;             ///< one line for --help: what it shows
   std::vector<std::string_view> needs;  ///< kinds of inputs: all of them
   /// The items of a request, in the order of steps, layers, heads, samples, branches.
   /// @throws Error  kUsage for what the selection names and the run does not have.

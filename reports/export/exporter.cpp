@@ -163,7 +163,8 @@ std::vector<ReportSource> sources_from_json(const Json& json, const std::string&
   std::vector<ReportSource> sources;
   for (const Json& entry : json_field<Json>(json, "inputs", where)) {
     const auto kind = json_field<std::string>(entry, "kind", where);
-    sources.push_back({kind, json_field<std::string>(entry, "path", where), json_field<std::string>(entry, "sha256", where), {}});
+    sources.push_back(
+        {kind, json_field<std::string>(entry, "path", where), json_field<std::string>(entry, "sha256", where), {}});
   }
   if (sources.empty()) throw bad_input("{}: names no inputs", where);
   return sources;
@@ -195,7 +196,9 @@ std::vector<ExportFormat> formats_from_json(const Json& json, const std::string&
 void check_inputs(const ExportRecord& record, const ReportInputs& inputs, const std::string& where) {
   for (std::size_t i = 0; i < record.sources.size(); ++i) {
     const ReportSource& expected = record.sources[i];
-    if (i < inputs.sources.size() && inputs.sources[i].kind == expected.kind && inputs.sources[i].sha256 == expected.sha256) continue;
+    if (i < inputs.sources.size() && inputs.sources[i].kind == expected.kind &&
+        inputs.sources[i].sha256 == expected.sha256)
+      continue;
     throw bad_input("{}: was made from a {} with sha256 {}, but {} has {}", where, expected.kind, expected.sha256,
                     i < inputs.sources.size() ? inputs.sources[i].path.string() : expected.path.string(),
                     i < inputs.sources.size() ? inputs.sources[i].sha256 : "none");
@@ -289,7 +292,8 @@ ExportedItem repeat_export(const fs::path& sidecar, const ExportTarget& target) 
   writes.emplace_back(result.sidecar, read_text_file(sidecar));
   std::erase_if(writes, [](const auto& write) { return same_content(write.first, write.second); });
   for (const auto& [path, bytes] : writes) {
-    if (!target.replaces && fs::exists(path)) throw usage_error("{}: exists with other content; --force replaces it", path.string());
+    if (!target.replaces && fs::exists(path))
+      throw usage_error("{}: exists with other content; --force replaces it", path.string());
   }
   for (const auto& [path, bytes] : writes) write_file(path, bytes);
   return result;

@@ -55,9 +55,11 @@ struct ExportRecord {
 /// @throws Error  kBadInput if it is no sidecar of an export.
 [[nodiscard]] ExportRecord read_export_record(const std::filesystem::path& path);
 
-/// Repeats what a sidecar describes: checks that the inputs are the same, makes the files again, checks that they have the
-/// same bytes, and writes them with the sidecar into `folder`. What is there already with these bytes is left alone.
-/// @throws Error  kBadInput if an input is another file; kCheckFailed if a file comes out differently (nothing is written
+/// Repeats what a sidecar describes: checks that the inputs are the same, makes the files again, checks that they have
+/// the same bytes, and writes them with the sidecar into `folder`. What is there already with these bytes is left
+/// alone.
+/// @throws Error  kBadInput if an input is another file; kCheckFailed if a file comes out differently (nothing is
+/// written
 ///                then); kUsage if another file of that name exists and may not be replaced.
 [[nodiscard]] ExportedItem repeat_export(const std::filesystem::path& sidecar, const ExportTarget& target);
 

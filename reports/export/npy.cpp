@@ -119,9 +119,10 @@ NamedArray column_as_array(const Table& table, std::size_t column) {
     std::vector<std::string> texts;
     for (const auto& row : table.rows()) {
       const auto* text = std::get_if<std::string>(&row[column]);
-      texts.push_back(text != nullptr ? *text : std::holds_alternative<std::monostate>(row[column])
-                                                    ? std::string()
-                                                    : display_text(row[column], table.columns()[column]));
+      texts.push_back(text != nullptr ? *text
+                      : std::holds_alternative<std::monostate>(row[column])
+                          ? std::string()
+                          : display_text(row[column], table.columns()[column]));
     }
     array.elements = std::move(texts);
   } else if (all_rows([](const Cell& cell) { return std::holds_alternative<std::int64_t>(cell); })) {

@@ -3,7 +3,6 @@
 #include "collectors/base/error.h"
 
 #include <fmt/format.h>
-
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -95,8 +94,7 @@ std::string run_program(std::vector<std::string> words, std::string_view input) 
   arguments.push_back(nullptr);
   std::vector<char*> environment = environment_without_date();
   pid_t process = 0;
-  const int failure =
-      posix_spawnp(&process, kProgram, &spawn.actions, nullptr, arguments.data(), environment.data());
+  const int failure = posix_spawnp(&process, kProgram, &spawn.actions, nullptr, arguments.data(), environment.data());
   if (failure == ENOENT) {
     throw environment_error(
         "PDF needs the program {}, which is not there; on Debian: apt-get install librsvg2-bin; SVG needs nothing",

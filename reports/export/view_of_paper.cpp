@@ -29,8 +29,8 @@ PlacedHead place_of(const std::string& text, const ModelInfo& model, std::string
     throw usage_error("--{}: '{}' is no head; expected LAYER.HEAD, as in 9.29", option, text);
   }
   if (place.layer < 0 || place.layer >= model.layers || place.head < 0 || place.head >= model.heads) {
-    throw usage_error("--{}: there is no layer {} head {}; there are {} layers of {} heads", option, place.layer, place.head,
-                      model.layers, model.heads);
+    throw usage_error("--{}: there is no layer {} head {}; there are {} layers of {} heads", option, place.layer,
+                      place.head, model.layers, model.heads);
   }
   return place;
 }
@@ -41,7 +41,7 @@ bool has_maps(const Capture& capture, PlacedHead head, const std::vector<int>& s
 
 /// The heads of a class that lie farthest from the split, of those with maps; they are the clearest.
 std::vector<PlacedHead> clearest(const Capture& capture, const HeadClassification& classification, HeadClass head_class,
-                                const std::vector<int>& steps) {
+                                 const std::vector<int>& steps) {
   std::vector<ClassifiedHead> heads;
   std::ranges::copy_if(classification.heads, std::back_inserter(heads), [&](const ClassifiedHead& head) {
     return head.head_class == head_class && has_maps(capture, {head.layer, head.head}, steps);
@@ -55,7 +55,7 @@ std::vector<PlacedHead> clearest(const Capture& capture, const HeadClassificatio
 }
 
 std::vector<PlacedHead> heads_of(const ReportInputs& inputs, const std::optional<std::vector<std::string>>& named,
-                                HeadClass head_class, const std::vector<int>& steps) {
+                                 HeadClass head_class, const std::vector<int>& steps) {
   const Capture& capture = *inputs.capture;
   if (!named) return clearest(capture, *inputs.heads, head_class, steps);
   std::vector<PlacedHead> places;
@@ -93,13 +93,21 @@ std::vector<std::string> texts_of(const std::vector<PlacedHead>& places) {
 
 /// Which map of the figure every array is: the table of its CSV.
 Table panel_table(const PaperFigure& figure, const StepTable& steps) {
-  Table table("", {{"class", ""}, {"layer", ""}, {"head", ""}, {"sample", ""}, {"step", ""}, {"queries", ""}, {"keys", ""}, {"array", ""}});
+  Table table("", {{"class", ""},
+                   {"layer", ""},
+                   {"head", ""},
+                   {"sample", ""},
+                   {"step", ""},
+                   {"queries", ""},
+                   {"keys", ""},
+                   {"array", ""}});
   for (const bool contextual : {true, false}) {
     for (const PaperHead& head : contextual ? figure.contextual : figure.structural) {
       for (const int sample : figure.samples) {
         for (const int step : figure.steps) {
-          table.add_row({std::string(contextual ? "contextual" : "structural"), std::int64_t{head.layer}, std::int64_t{head.head},
-                         std::int64_t{sample}, std::int64_t{step}, steps.n_query(step), steps.n_key(step),
+          table.add_row({std::string(contextual ? "contextual" : "structural"), std::int64_t{head.layer},
+                         std::int64_t{head.head}, std::int64_t{sample}, std::int64_t{step}, steps.n_query(step),
+                         steps.n_key(step),
                          fmt::format("{}_sample_{:03}", place_name(head.layer, head.head, step), sample)});
         }
       }
@@ -141,7 +149,8 @@ std::vector<ExportItem> paper_items(const ReportInputs& inputs, const ExportRequ
   const Capture& capture = *inputs.capture;
   const auto n_sample = static_cast<int>(capture.map_samples());
   if (n_sample == 0) {
-    throw usage_error("{}: has no raw maps; kvscope collect --maps all --map-samples 2 records them", capture.path().string());
+    throw usage_error("{}: has no raw maps; kvscope collect --maps all --map-samples 2 records them",
+                      capture.path().string());
   }
   ExportSelection selection = request.selection;
   selection.steps = paper_steps(request.selection, capture.steps());
@@ -160,9 +169,9 @@ std::vector<ExportItem> paper_items(const ReportInputs& inputs, const ExportRequ
   const AttentionColors colors = request.colors.attention();
   ExportItem item{"paper", selection, {}};
   item.read = [=, &capture] {
-    const auto figure = std::make_shared<const PaperFigure>(
-        PaperFigure{read_heads_of(capture, contextual, samples, *selection.steps, branch),
-                    read_heads_of(capture, structural, samples, *selection.steps, branch), samples, *selection.steps, colors});
+    const auto figure = std::make_shared<const PaperFigure>(PaperFigure{
+        read_heads_of(capture, contextual, samples, *selection.steps, branch),
+        read_heads_of(capture, structural, samples, *selection.steps, branch), samples, *selection.steps, colors});
     ExportContent content;
     content.drawing = [=, &capture] { return paper_drawing(*figure, capture.steps()); };
     content.table = [=, &capture] { return panel_table(*figure, capture.steps()); };

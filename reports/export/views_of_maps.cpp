@@ -13,9 +13,7 @@ struct SharedMap {
   int step = 0;
   std::string heading;
 
-  [[nodiscard]] AttentionView view() const {
-    return {weights.values(), weights.extent(0), weights.extent(1), step};
-  }
+  [[nodiscard]] AttentionView view() const { return {weights.values(), weights.extent(0), weights.extent(1), step}; }
 };
 
 /// "s5_y3_x2": a key by its place.
@@ -34,11 +32,13 @@ std::vector<std::string> key_names(const StepTable& steps, int step) {
 
 /// A row per query: its place, then its weight of every key. Pooled maps have cells instead of keys.
 Table map_table(const SharedMap& map, const StepTable& steps) {
-  const bool pooled = map.weights.extent(0) != steps.n_query(map.step) || map.weights.extent(1) != steps.n_key(map.step);
+  const bool pooled =
+      map.weights.extent(0) != steps.n_query(map.step) || map.weights.extent(1) != steps.n_key(map.step);
   std::vector<Column> columns;
   if (pooled) {
     columns.push_back({"cell", ""});
-    for (std::int64_t column = 0; column < map.weights.extent(1); ++column) columns.push_back({fmt::format("cell_{}", column), ""});
+    for (std::int64_t column = 0; column < map.weights.extent(1); ++column)
+      columns.push_back({fmt::format("cell_{}", column), ""});
   } else {
     columns = {{"query_t", ""}, {"query_y", ""}, {"query_x", ""}};
     for (std::string& name : key_names(steps, map.step)) columns.push_back({std::move(name), ""});
@@ -69,12 +69,12 @@ ExportContent map_content(SharedMap read, const StepTable& steps, const Attentio
   content.table = [=, &steps] { return map_table(*map, steps); };
   content.arrays = [=] {
     const auto weights = map->weights.values();
-    return std::vector<NamedArray>{{"weights", map->weights.shape(), std::vector<float>(weights.begin(), weights.end())}};
+    return std::vector<NamedArray>{
+        {"weights", map->weights.shape(), std::vector<float>(weights.begin(), weights.end())}};
   };
   content.colors_in_words = attention_label(colors, attention_scale(map->view(), steps, colors));
   return content;
 }
-
 
 }  // namespace
 
@@ -104,7 +104,8 @@ std::vector<ExportItem> map_items(const ReportInputs& inputs, const ExportReques
           for (const int branch : chosen_branches(request.selection, model)) {
             const std::string& branch_name = model.branches[static_cast<std::size_t>(branch)];
             ExportItem item{fmt::format("map_{}_sample_{:03}_{}", place_name(layer, head, step), sample, branch_name),
-                            one_place(layer, head, step, branch_name), {}};
+                            one_place(layer, head, step, branch_name),
+                            {}};
             item.selection.samples = {sample};
             const std::string heading =
                 fmt::format("{}, sample {}, {}", place_title(layer, head, steps[step]), sample, branch_name);
@@ -136,7 +137,8 @@ std::vector<ExportItem> mean_items(const ReportInputs& inputs, const ExportReque
         for (const int branch : chosen_branches(request.selection, model)) {
           const std::string& branch_name = model.branches[static_cast<std::size_t>(branch)];
           ExportItem item{fmt::format("mean_{}_{}", place_name(layer, head, step), branch_name),
-                          one_place(layer, head, step, branch_name), {}};
+                          one_place(layer, head, step, branch_name),
+                          {}};
           const std::string heading = fmt::format("{}, mean over {} samples, {}", place_title(layer, head, steps[step]),
                                                   capture.samples(), branch_name);
           item.read = [=, &capture, &steps] {

@@ -24,7 +24,8 @@ struct Place {
 
 /// An item for every selected head and step; `read` is called with its place and must return its content.
 template <typename Read>
-std::vector<ExportItem> items_by_place(const Capture& capture, const ExportRequest& request, std::string_view name, Read read) {
+std::vector<ExportItem> items_by_place(const Capture& capture, const ExportRequest& request, std::string_view name,
+                                       Read read) {
   const ModelInfo& model = capture.model();
   std::vector<ExportItem> items;
   for (const int step : chosen_steps(request.selection, capture.steps())) {
@@ -33,7 +34,8 @@ std::vector<ExportItem> items_by_place(const Capture& capture, const ExportReque
         for (const int branch : chosen_branches(request.selection, model)) {
           const Place place{layer, head, step, branch, model.branches[static_cast<std::size_t>(branch)]};
           ExportItem item{fmt::format("{}_{}_{}", name, place_name(layer, head, step), place.branch_name),
-                          one_place(layer, head, step, place.branch_name), {}};
+                          one_place(layer, head, step, place.branch_name),
+                          {}};
           item.read = [=] { return read(place); };
           items.push_back(std::move(item));
         }
@@ -84,11 +86,12 @@ double deviation(const ColumnProfile& profile, std::size_t key) {
   return std::sqrt(std::max(0.0, static_cast<double>(profile.mean_square[key]) - mean * mean));
 }
 
-Drawing column_chart(const ColumnProfile& profile, const StepTable& steps, int step, AttentionUnit unit, std::string heading) {
+Drawing column_chart(const ColumnProfile& profile, const StepTable& steps, int step, AttentionUnit unit,
+                     std::string heading) {
   const bool multiples = unit == AttentionUnit::kMultiples;
   const double factor = multiples ? static_cast<double>(steps.n_key(step)) : 1.0;
-  KeyProfile chart{std::move(heading),
-                   multiples ? "Column mean, multiples of 1/T" : "Column mean, weight", {}, {}, {}, step};
+  KeyProfile chart{
+      std::move(heading), multiples ? "Column mean, multiples of 1/T" : "Column mean, weight", {}, {}, {}, step};
   for (std::size_t key = 0; key < profile.mean.size(); ++key) {
     const double spread = deviation(profile, key);
     chart.values.push_back(factor * profile.mean[key]);
@@ -101,7 +104,13 @@ Drawing column_chart(const ColumnProfile& profile, const StepTable& steps, int s
 }
 
 Table column_table(const ColumnProfile& profile, const StepTable& steps, int step) {
-  Table table("", {{"key", ""}, {"source_step", ""}, {"t", ""}, {"y", ""}, {"x", ""}, {"column_mean", ""}, {"deviation_over_samples", ""}});
+  Table table("", {{"key", ""},
+                   {"source_step", ""},
+                   {"t", ""},
+                   {"y", ""},
+                   {"x", ""},
+                   {"column_mean", ""},
+                   {"deviation_over_samples", ""}});
   for (const int source : steps.sources(step)) {
     const StepShape& shape = steps[source];
     const std::int64_t frame = std::int64_t{shape.h} * shape.w;
@@ -176,7 +185,8 @@ Drawing band_chart(const BandProfile& profile, const StepTable& steps, int step,
   chart.width = 640.0;
   Drawing drawing = line_chart(chart);
   drawing.description =
-      "Attention within a Chebyshev distance of the query's corresponding place, in tokens of the source; bands are 95 % "
+      "Attention within a Chebyshev distance of the query's corresponding place, in tokens of the source; bands are 95 "
+      "% "
       "bootstrap intervals over samples.";
   // The chart itself has no heading, pages caption it; a file stands alone.
   return with_heading(std::move(drawing), std::move(heading));
@@ -240,7 +250,8 @@ Table displacement_table(const Array<float>& mass, const StepTable& steps, int s
   return table;
 }
 
-ExportContent displacement_content(Array<float> read, const Capture& capture, const Place& place, const ExportColors& colors) {
+ExportContent displacement_content(Array<float> read, const Capture& capture, const Place& place,
+                                   const ExportColors& colors) {
   const auto mass = std::make_shared<const Array<float>>(std::move(read));
   const StepTable& steps = capture.steps();
   const std::string heading = heading_of(capture, place, capture.samples());
@@ -272,8 +283,7 @@ std::vector<ExportItem> column_items(const ReportInputs& inputs, const ExportReq
 std::vector<ExportItem> band_items(const ReportInputs& inputs, const ExportRequest& request) {
   const Capture& capture = *inputs.capture;
   const auto reader = std::make_shared<StepReader>(capture);
-  const std::vector<int> samples =
-      chosen(request.selection.samples, static_cast<int>(capture.samples()), "sample");
+  const std::vector<int> samples = chosen(request.selection.samples, static_cast<int>(capture.samples()), "sample");
   std::vector<ExportItem> items = items_by_place(capture, request, "bands", [=, &capture](const Place& place) {
     return band_content({samples_of(reader->read(statistic::kBandMass, place.step), place, samples),
                          samples_of(reader->read(statistic::kSourceMass, place.step), place, samples)},
@@ -292,7 +302,8 @@ std::vector<ExportItem> displacement_items(const ReportInputs& inputs, const Exp
   return items_by_place(capture, request, "displacement", [=, &capture](const Place& place) {
     const Array<float>& all = reader->read(mean_statistic::kDisplacement, place.step);
     const Shape shape(all.shape().begin() + 3, all.shape().end());
-    return displacement_content({shape, copy_of(all.slice(place.branch, place.layer, place.head))}, capture, place, colors);
+    return displacement_content({shape, copy_of(all.slice(place.branch, place.layer, place.head))}, capture, place,
+                                colors);
   });
 }
 

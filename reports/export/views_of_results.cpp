@@ -31,11 +31,13 @@ ExportContent figure_content(Figure made) {
 /// Numbers of heads, coloured as asked for, or on their own scale; the legend says which.
 ExportContent grid_content(HeadValues values, const ExportColors& colors, Table table, std::vector<NamedArray> arrays) {
   // Shares have a fixed range, what else is rounded around what was found.
-  const bool is_share = values.scale.kind() == ValueScale::Kind::kLinear && values.scale.low() == 0.0 && values.scale.high() == 1.0;
+  const bool is_share =
+      values.scale.kind() == ValueScale::Kind::kLinear && values.scale.low() == 0.0 && values.scale.high() == 1.0;
   ColorScaling own{values.scale.kind(), std::nullopt};
   if (is_share) own.fixed = ValueRange{0.0, 1.0};
   const ColorScaling scaling = colors.instead_of(own);
-  if (scaling != own) values.scale = value_scale(scaling, std::vector<float>(values.values.begin(), values.values.end()));
+  if (scaling != own)
+    values.scale = value_scale(scaling, std::vector<float>(values.values.begin(), values.values.end()));
   const std::string words = scaling_words(scaling, values.scale);
   values.label += ": " + words;
   ExportContent content = figure_content({"", "", head_heat_map(values, color_map(colors.map)), std::move(table), {}});
@@ -83,9 +85,11 @@ ExportContent class_content(const HeadClassification& classification, Figure fig
 
 // --- scores -------------------------------------------------------------------------------------------------
 
-ExportContent score_content(const Scores& scores, const HeadScore& score, int branch, int step, const ExportColors& colors) {
+ExportContent score_content(const Scores& scores, const HeadScore& score, int branch, int step,
+                            const ExportColors& colors) {
   HeadValues values = score_values(scores, score, branch, step);
-  values.title += fmt::format(" at {}, {}", step_name(scores.steps[step]), scores.model.branches[static_cast<std::size_t>(branch)]);
+  values.title +=
+      fmt::format(" at {}, {}", step_name(scores.steps[step]), scores.model.branches[static_cast<std::size_t>(branch)]);
   const HeadScoreValues& all = scores.at(score);
   Table table("", {{"layer", ""}, {"head", ""}, {"mean", ""}, {"deviation", ""}, {"low", ""}, {"high", ""}});
   const Shape shape = {scores.model.layers, scores.model.heads};
@@ -109,7 +113,13 @@ ExportContent score_content(const Scores& scores, const HeadScore& score, int br
 // --- budgets ------------------------------------------------------------------------------------------------
 
 Table budget_table(const Plan& plan) {
-  Table table("", {{"layer", ""}, {"head", ""}, {"class", ""}, {"rule", ""}, {"step", ""}, {"attended_tokens", ""}, {"carried_tokens", ""}});
+  Table table("", {{"layer", ""},
+                   {"head", ""},
+                   {"class", ""},
+                   {"rule", ""},
+                   {"step", ""},
+                   {"attended_tokens", ""},
+                   {"carried_tokens", ""}});
   for (const HeadBudget& budget : plan.heads) {
     for (std::size_t step = 0; step < budget.attend.size(); ++step) {
       Cell head_class;
@@ -150,7 +160,9 @@ std::vector<ExportItem> only_those_wanted(std::vector<ExportItem> items, const E
   std::vector<std::string> names;
   for (const ExportItem& item : items) names.push_back(item.selection.only->front());
   const std::vector<std::string> wanted = chosen_names(request.selection.only, names, names, "part");
-  std::erase_if(items, [&](const ExportItem& item) { return std::ranges::find(wanted, item.selection.only->front()) == wanted.end(); });
+  std::erase_if(items, [&](const ExportItem& item) {
+    return std::ranges::find(wanted, item.selection.only->front()) == wanted.end();
+  });
   return items;
 }
 
@@ -160,7 +172,8 @@ std::vector<ExportItem> class_items(const ReportInputs& inputs, const ExportRequ
   const HeadClassification& classification = *inputs.heads;
   const ExportColors colors = request.colors;
   std::vector<ExportItem> items;
-  items.push_back(part("class_map", "class_map", [&] { return class_content(classification, class_figure(classification)); }));
+  items.push_back(
+      part("class_map", "class_map", [&] { return class_content(classification, class_figure(classification)); }));
   items.push_back(part("score_map", "score_map", [=, &classification] {
     HeadValues values = classified_values(classification);
     std::vector<NamedArray> arrays = {grid_array("score", values)};

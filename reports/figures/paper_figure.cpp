@@ -13,13 +13,13 @@ namespace {
 
 constexpr double kMargin = 6.0;
 constexpr double kBetweenHalves = 22.0;
-constexpr double kLabels = 30.0;        ///< left of the maps: head, then sample
+constexpr double kLabels = 30.0;  ///< left of the maps: head, then sample
 constexpr double kBetweenSteps = 6.0;
 constexpr double kBetweenSamples = 5.0;
 constexpr double kBetweenHeads = 12.0;
-constexpr double kHeading = 16.0;       ///< of a half
-constexpr double kStepNames = 16.0;     ///< above the maps
-constexpr double kSourceNames = 15.0;   ///< below them
+constexpr double kHeading = 16.0;      ///< of a half
+constexpr double kStepNames = 16.0;    ///< above the maps
+constexpr double kSourceNames = 15.0;  ///< below them
 constexpr double kLargestPanel = 150.0;
 // 12, 7.5 and 7 points.
 constexpr double kHeadingSize = 13.0;
@@ -68,15 +68,15 @@ class HalfPage {
       if (sample > 0) y += kBetweenSamples;
       draw_row(head, sample, y, last && sample + 1 == head.maps.size());
       if (head.maps.size() > 1) {
-        upwards(drawing_, {left_ + kLabels - 6.0, y + side_ / 2.0}, fmt::format("sample {}", figure_.samples[sample]), kSmallSize,
-                Role::kMuted);
+        upwards(drawing_, {left_ + kLabels - 6.0, y + side_ / 2.0}, fmt::format("sample {}", figure_.samples[sample]),
+                kSmallSize, Role::kMuted);
       }
       y += side_;
     }
     const std::string name = fmt::format("Layer {}, head {}", head.layer, head.head);
     const bool fits = text_width(name, kTextSize) <= y - top;
-    upwards(drawing_, {left_ + 11.0, (top + y) / 2.0}, fits ? name : fmt::format("L{} H{}", head.layer, head.head), kTextSize,
-            Role::kInk);
+    upwards(drawing_, {left_ + 11.0, (top + y) / 2.0}, fits ? name : fmt::format("L{} H{}", head.layer, head.head),
+            kTextSize, Role::kInk);
     return y;
   }
 
@@ -102,10 +102,13 @@ class HalfPage {
 
 Drawing paper_drawing(const PaperFigure& figure, const StepTable& steps) {
   require(!figure.steps.empty() && !figure.samples.empty(), "paper_drawing: at least one step and one sample");
-  Drawing drawing{kPaperWidth, 0.0, "Attention maps of contextual heads (left) and structural heads (right)",
-                  "One column per scale of the queries, one row per head and sample. Queries run downwards, keys to the "
-                  "right from coarse to fine; lines part the source scales.",
-                  {}};
+  Drawing drawing{
+      kPaperWidth,
+      0.0,
+      "Attention maps of contextual heads (left) and structural heads (right)",
+      "One column per scale of the queries, one row per head and sample. Queries run downwards, keys to the "
+      "right from coarse to fine; lines part the source scales.",
+      {}};
   const double right_half = kMargin + (kPaperWidth - 2.0 * kMargin + kBetweenHalves) / 2.0;
   const double left_end = HalfPage(drawing, figure, steps, kMargin).draw("Contextual heads", figure.contextual);
   const double right_end = HalfPage(drawing, figure, steps, right_half).draw("Structural heads", figure.structural);
@@ -117,7 +120,8 @@ Drawing paper_drawing(const PaperFigure& figure, const StepTable& steps) {
                Anchor::kStart, Role::kMuted);
   if (figure.colors.scaling.fixed) {
     const ValueScale scale = value_scale(figure.colors.scaling, {});
-    draw_color_bar(drawing, {bar_left, below}, 270.0, scale, figure.colors.colors, attention_label(figure.colors, scale));
+    draw_color_bar(drawing, {bar_left, below}, 270.0, scale, figure.colors.colors,
+                   attention_label(figure.colors, scale));
   } else {
     draw_color_bar(drawing, {bar_left, below}, 270.0, figure.colors.colors,
                    {{0.0, "lowest"}, {1.0, "highest of each map"}}, attention_label(figure.colors));

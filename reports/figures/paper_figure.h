@@ -14,8 +14,8 @@ struct PaperHead {
   std::vector<std::vector<Array<float>>> maps;  ///< [sample][step], each [N_k, T_k]
 };
 
-/// What a paper shows of both kinds of heads, laid out as HACK's figure 2 (arXiv 2504.09261): contextual heads on the left
-/// and structural ones on the right, a row per head and sample, a column per scale.
+/// What a paper shows of both kinds of heads, laid out as HACK's figure 2 (arXiv 2504.09261): contextual heads on the
+/// left and structural ones on the right, a row per head and sample, a column per scale.
 struct PaperFigure {
   std::vector<PaperHead> contextual;
   std::vector<PaperHead> structural;

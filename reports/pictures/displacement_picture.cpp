@@ -57,12 +57,12 @@ Drawing displacement_figure(const Array<float>& mass, int step, const StepTable&
   const int n_panel = static_cast<int>(sources.size());
   const int n_row = (n_panel + kPerRow - 1) / kPerRow;
   const int n_column = std::min(n_panel, kPerRow);
-  Drawing drawing{std::max(kLeft + n_column * (kPanel + kGapX), 440.0),
-                  kTop + n_row * (kPanel + kGapY) + kColorBarHeight + 16.0,
-                  heading,
-                  fmt::format("One panel per source scale; the outermost bins hold all that is {} tokens away or more.",
-                              radius),
-                  {}};
+  Drawing drawing{
+      std::max(kLeft + n_column * (kPanel + kGapX), 440.0),
+      kTop + n_row * (kPanel + kGapY) + kColorBarHeight + 16.0,
+      heading,
+      fmt::format("One panel per source scale; the outermost bins hold all that is {} tokens away or more.", radius),
+      {}};
   drawing.text({20.0, 20.0}, std::move(heading), kLabelSize + 1.0);
   for (int i = 0; i < n_panel; ++i) {
     const Box box{kLeft + i % kPerRow * (kPanel + kGapX), kTop + i / kPerRow * (kPanel + kGapY), kPanel, kPanel};
@@ -77,8 +77,8 @@ Drawing displacement_figure(const Array<float>& mass, int step, const StepTable&
   label.upwards = true;
   drawing.add(std::move(label));
   const double below = kTop + n_row * (kPanel + kGapY) - kGapY;
-  drawing.text({kLeft + n_column * (kPanel + kGapX) / 2.0 - kGapX / 2.0, below + 30.0}, "dx, tokens of the source", kTickSize,
-               Anchor::kMiddle);
+  drawing.text({kLeft + n_column * (kPanel + kGapX) / 2.0 - kGapX / 2.0, below + 30.0}, "dx, tokens of the source",
+               kTickSize, Anchor::kMiddle);
   draw_color_bar(drawing, {kLeft, below + 40.0}, 360.0, scale, colors,
                  "Share of the attention: " + scaling_words(scaling, scale));
   return drawing;

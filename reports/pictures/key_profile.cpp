@@ -27,7 +27,8 @@ std::vector<Point> stairs(const Plot& plot, const std::vector<double>& values) {
 std::vector<Tick> source_ticks(const StepTable& steps, int step) {
   std::vector<Tick> ticks;
   for (const int source : steps.sources(step)) {
-    const auto middle = static_cast<double>(steps.key_offset(step, source)) + static_cast<double>(steps.n_query(source)) / 2.0;
+    const auto middle =
+        static_cast<double>(steps.key_offset(step, source)) + static_cast<double>(steps.n_query(source)) / 2.0;
     ticks.push_back({middle, step_name(steps[source])});
   }
   return ticks;
@@ -38,11 +39,13 @@ std::vector<Tick> source_ticks(const StepTable& steps, int step) {
 Drawing key_profile_chart(const KeyProfile& profile, const StepTable& steps) {
   const std::int64_t n_key = steps.n_key(profile.step);
   require(static_cast<std::int64_t>(profile.values.size()) == n_key, "key_profile_chart: one value per key");
-  require(profile.low.size() == profile.high.size() && (profile.low.empty() || profile.low.size() == profile.values.size()),
-          "key_profile_chart: a band needs both ends of every value");
+  require(
+      profile.low.size() == profile.high.size() && (profile.low.empty() || profile.low.size() == profile.values.size()),
+      "key_profile_chart: a band needs both ends of every value");
   std::vector<double> all = profile.values;
   std::ranges::copy(profile.high, std::back_inserter(all));
-  Axis x{"Keys by source scale", ValueScale::linear(0.0, static_cast<double>(n_key)), source_ticks(steps, profile.step)};
+  Axis x{"Keys by source scale", ValueScale::linear(0.0, static_cast<double>(n_key)),
+         source_ticks(steps, profile.step)};
   Axis y{profile.label, round_linear_scale(all, true)};
   const double left = left_margin(y);
   Drawing drawing{kWidth, kHeight, profile.title, "Keys run from coarse to fine; lines part the source scales.", {}};

@@ -38,7 +38,7 @@ std::vector<MapUnit> checked_units(const MapExtents& map, std::int64_t samples, 
 
 TEST_SUITE("collectors.capture.map_pieces") {
   TEST_CASE("every row comes once and in order whatever the sizes and chunks") {
-    const std::vector<MapExtents> maps = {{2, 1, 1},    {1, 256, 680},  {2, 383, 512},   {2, 384, 512},
+    const std::vector<MapExtents> maps = {{2, 1, 1},     {1, 256, 680},  {2, 383, 512},   {2, 384, 512},
                                           {2, 385, 512}, {2, 100, 5000}, {1, 3, 300'000}, {3, 1000, 1000}};
     for (const MapExtents& map : maps) {
       for (const std::int64_t samples : {1, 7}) {

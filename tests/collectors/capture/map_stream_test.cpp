@@ -1,6 +1,5 @@
 #include "collectors/capture/map_stream.h"
 
-
 #include "collectors/base/parallel.h"
 #include "collectors/capture/capture.h"
 #include "collectors/capture/capture_layout.h"
@@ -72,8 +71,8 @@ struct MapFile {
 };
 
 StepTable step_of(std::int64_t queries, std::int64_t keys) {
-  return StepTable({{.kind = StepKind::kText, .w = static_cast<int>(keys - queries)},
-                    {.h = 1, .w = static_cast<int>(queries)}});
+  return StepTable(
+      {{.kind = StepKind::kText, .w = static_cast<int>(keys - queries)}, {.h = 1, .w = static_cast<int>(queries)}});
 }
 
 using Statistics = std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, HeadStatistics>;
@@ -83,16 +82,16 @@ Statistics streamed(const MapFile& maps, int step, std::int64_t buffer_bytes = k
   Statistics found;
   std::int64_t weights = 0;
   const Hdf5File file = Hdf5File::open(maps.path());
-  const MapStreamReport done = stream_maps(
-      file, maps.made.model, maps.made.steps,
-      {.step = step,
-       .samples = maps.made.samples,
-       .buffer_bytes = buffer_bytes,
-       .advanced = [&](std::int64_t count) { weights += count; }},
-      [&](const HeadPlace& place, const HeadStatistics& head) {
-        const bool is_new = found.emplace(std::tuple(place.sample, place.branch, place.head), head).second;
-        CHECK(is_new);
-      });
+  const MapStreamReport done =
+      stream_maps(file, maps.made.model, maps.made.steps,
+                  {.step = step,
+                   .samples = maps.made.samples,
+                   .buffer_bytes = buffer_bytes,
+                   .advanced = [&](std::int64_t count) { weights += count; }},
+                  [&](const HeadPlace& place, const HeadStatistics& head) {
+                    const bool is_new = found.emplace(std::tuple(place.sample, place.branch, place.head), head).second;
+                    CHECK(is_new);
+                  });
   CHECK(done.maps == std::ssize(found));
   CHECK(std::ssize(found) == maps.made.samples * 2 * 2);
   CHECK(weights == done.maps * maps.made.steps.n_query(step) * maps.made.steps.n_key(step));
@@ -114,9 +113,8 @@ bool same_bits(const Statistics& a, const Statistics& b) {
     return std::tie(s.column_variance, s.square_sum, s.entropy, s.source_mass, s.source_square_sum, s.band_mass,
                     s.column_mean, s.column_second_moment, s.displacement, s.thumbnail);
   };
-  return std::ranges::equal(a, b, [&](const auto& x, const auto& y) {
-    return x.first == y.first && all(x.second) == all(y.second);
-  });
+  return std::ranges::equal(
+      a, b, [&](const auto& x, const auto& y) { return x.first == y.first && all(x.second) == all(y.second); });
 }
 
 }  // namespace
@@ -231,13 +229,15 @@ TEST_SUITE("collectors.capture.map_stream") {
                         [](const HeadPlace&, const HeadStatistics&) {});
     };
     stream(1);
-    testing::check_error(ErrorCode::kBadInput, [&] { stream(2); }, "maps.h5", "/maps/layer_00/head_00/step_01",
-                         "[1, 2, 3, 7]", "[2, 2, 3, 7]");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { stream(2); }, "maps.h5", "/maps/layer_00/head_00/step_01", "[1, 2, 3, 7]",
+        "[2, 2, 3, 7]");
     {
       Hdf5File file = Hdf5File::open_for_writing(maps.path());
       file.remove("/maps/layer_00/head_01/step_01");
       file.close();
     }
-    testing::check_error(ErrorCode::kBadInput, [&] { stream(1); }, "maps.h5", "/maps/layer_00/head_01/step_01");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { stream(1); }, "maps.h5", "/maps/layer_00/head_01/step_01");
   }
 }

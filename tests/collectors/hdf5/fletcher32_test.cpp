@@ -21,7 +21,9 @@ std::uint32_t reference(std::span<const std::byte> bytes) {
     first = (first + word) % 65535;
     second = (second + first) % 65535;
   }
-  const auto folded = [&](std::uint64_t sum) { return static_cast<std::uint32_t>(sum == 0 && !all_zero ? 65535 : sum); };
+  const auto folded = [&](std::uint64_t sum) {
+    return static_cast<std::uint32_t>(sum == 0 && !all_zero ? 65535 : sum);
+  };
   return folded(second) * 65536U + folded(first);
 }
 
@@ -39,7 +41,9 @@ std::vector<std::byte> noise(std::size_t size) {
 
 TEST_SUITE("collectors.hdf5.fletcher32") {
   TEST_CASE("short texts have their known sums") {
-    const auto sum = [](std::string_view text) { return fletcher32(std::as_bytes(std::span(text.data(), text.size()))); };
+    const auto sum = [](std::string_view text) {
+      return fletcher32(std::as_bytes(std::span(text.data(), text.size())));
+    };
     CHECK(sum("") == 0);
     CHECK(sum("a") == 0x61006100U);
     CHECK(sum("ab") == 0x61626162U);

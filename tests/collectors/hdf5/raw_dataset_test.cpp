@@ -162,8 +162,10 @@ TEST_SUITE("collectors.hdf5.raw_dataset") {
     for (const std::int64_t rows : {7, 2}) {
       check_error(
           ErrorCode::kBadInput,
-          [&] { stored->read(reader, {2, 1, 7 - rows, 0}, {1, 1, rows, 13}, bytes.data(), scratch); }, "damaged.h5",
-          "/maps", "checksum");
+          [&] {
+            stored->read(reader, {2, 1, 7 - rows, 0}, {1, 1, rows, 13}, bytes.data(), scratch);
+          },
+          "damaged.h5", "/maps", "checksum");
     }
   }
 
@@ -177,8 +179,10 @@ TEST_SUITE("collectors.hdf5.raw_dataset") {
       file.close();
     }
     const Hdf5File file = Hdf5File::open(path);
-    check_error(ErrorCode::kBadInput, [&] { RawDataset(file, "/names"); }, "cut.h5", "/names", "numbers");
-    check_error(ErrorCode::kBadInput, [&] { RawDataset(file, "/none"); }, "cut.h5", "/none");
+    check_error(
+        ErrorCode::kBadInput, [&] { RawDataset(file, "/names"); }, "cut.h5", "/names", "numbers");
+    check_error(
+        ErrorCode::kBadInput, [&] { RawDataset(file, "/none"); }, "cut.h5", "/none");
     const auto stored = RawDataset(file, "/maps").stored();
     REQUIRE(stored.has_value());
     std::filesystem::resize_file(path, 2000);
@@ -186,8 +190,12 @@ TEST_SUITE("collectors.hdf5.raw_dataset") {
     std::vector<std::byte> scratch;
     std::vector<std::byte> bytes(8192);
     check_error(
-        ErrorCode::kBadInput, [&] { stored->read(reader, {0, 0, 0, 0}, kShape, bytes.data(), scratch); }, "cut.h5",
-        "cut short");
-    check_error(ErrorCode::kBadInput, [&] { (void)RawDataset(file, "/maps").stored(); }, "cut.h5", "/maps", "cut short");
+        ErrorCode::kBadInput,
+        [&] {
+          stored->read(reader, {0, 0, 0, 0}, kShape, bytes.data(), scratch);
+        },
+        "cut.h5", "cut short");
+    check_error(
+        ErrorCode::kBadInput, [&] { (void)RawDataset(file, "/maps").stored(); }, "cut.h5", "/maps", "cut short");
   }
 }

@@ -104,7 +104,8 @@ TEST_SUITE("reports.export.exporter") {
         // Closed forms of the three scalings, within the rounding of one level.
         const double weight = weights.values()[i];
         double level = 255.0 * weight;
-        if (wanted.unit == AttentionUnit::kMultiples) level = 255.0 * std::log10(std::max(weight * 30.0, 0.1) * 10.0) / 3.0;
+        if (wanted.unit == AttentionUnit::kMultiples)
+          level = 255.0 * std::log10(std::max(weight * 30.0, 0.1) * 10.0) / 3.0;
         if (!wanted.scaling.fixed) level = 255.0 * (weight - least) / (largest - least);
         CHECK(std::abs(image.pixels[i] - level) <= 0.51);
       }
@@ -218,19 +219,31 @@ TEST_SUITE("reports.export.exporter") {
     other["inputs"][0]["sha256"] = std::string(64, '0');
     write_json_file(sidecar, other);
     testing::check_error(
-        ErrorCode::kBadInput, [&] { (void)repeat_export(sidecar, {run.out(), false, {}}); }, "was made from a capture");
+        ErrorCode::kBadInput,
+        [&] {
+          (void)repeat_export(sidecar, {run.out(), false, {}});
+        },
+        "was made from a capture");
 
     other = good;
     other["files"][0]["sha256"] = std::string(64, '0');
     write_json_file(sidecar, other);
     testing::check_error(
-        ErrorCode::kCheckFailed, [&] { (void)repeat_export(sidecar, {run.out(), false, {}}); }, kMap, "sha256");
+        ErrorCode::kCheckFailed,
+        [&] {
+          (void)repeat_export(sidecar, {run.out(), false, {}});
+        },
+        kMap, "sha256");
 
     other = good;
     other["inputs"][0]["path"] = "elsewhere.h5";
     write_json_file(sidecar, other);
     testing::check_error(
-        ErrorCode::kBadInput, [&] { (void)repeat_export(sidecar, {run.out(), false, {}}); }, "elsewhere.h5");
+        ErrorCode::kBadInput,
+        [&] {
+          (void)repeat_export(sidecar, {run.out(), false, {}});
+        },
+        "elsewhere.h5");
   }
 
   TEST_CASE("damaged sidecars are bad input whatever is wrong with them") {
@@ -253,7 +266,11 @@ TEST_SUITE("reports.export.exporter") {
       damaged.erase(field);
       write_json_file(sidecar, damaged);
       testing::check_error(
-          ErrorCode::kBadInput, [&] { (void)repeat_export(sidecar, {run.folder / "again", false, {}}); }, field);
+          ErrorCode::kBadInput,
+          [&] {
+            (void)repeat_export(sidecar, {run.folder / "again", false, {}});
+          },
+          field);
     }
   }
 
@@ -266,7 +283,11 @@ TEST_SUITE("reports.export.exporter") {
         ErrorCode::kUsage, [&] { (void)run.write(request); }, "exists", "--force");
     CHECK(run.content(kMap + ".svg") == "mine");
     testing::check_error(
-        ErrorCode::kUsage, [&] { (void)repeat_export(run.out() / (kMap + ".json"), {run.out(), false, {}}); }, "other content");
+        ErrorCode::kUsage,
+        [&] {
+          (void)repeat_export(run.out() / (kMap + ".json"), {run.out(), false, {}});
+        },
+        "other content");
     (void)run.write(request, true);
     CHECK(run.content(kMap + ".svg") != "mine");
   }

@@ -81,7 +81,11 @@ TEST_SUITE("reports.export.npy") {
 
   TEST_CASE("arrays whose shape contradicts their elements are refused") {
     testing::check_error(
-        ErrorCode::kUsage, [] { (void)npy_bytes(NamedArray{"a", {3}, std::vector<float>{1}}); }, "shape");
+        ErrorCode::kUsage,
+        [] {
+          (void)npy_bytes(NamedArray{"a", {3}, std::vector<float>{1}});
+        },
+        "shape");
     testing::check_error(
         ErrorCode::kUsage,
         [] {
