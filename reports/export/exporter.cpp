@@ -46,7 +46,7 @@ std::string bytes_of(const ExportContent& content, ExportFormat format) {
     case ExportFormat::kPng:
       return png_of(content);
     case ExportFormat::kPdf:
-      return pdf_from_svg(svg_file(content.drawing()));
+      return pdf_from_svg(svg_file(with_large_pixels(content.drawing())));
     case ExportFormat::kCsv:
       return csv_text(content.table());
     case ExportFormat::kNpy:

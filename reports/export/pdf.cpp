@@ -112,12 +112,45 @@ std::string run_program(std::vector<std::string> words, std::string_view input) 
   return out.content();
 }
 
+/// cairo asks viewers to smooth every image, whatever the picture says of it (image-rendering: pixelated), and a
+/// smoothed attention map is another map. A null value means the same as no entry (ISO 32000-1, 7.3.7) and is as long
+/// as `true`, so that no offset in the file moves.
+void forbid_smoothing(std::string& pdf) {
+  constexpr std::string_view kSmooth = "/Interpolate true";
+  constexpr std::string_view kExact = "/Interpolate null";
+  static_assert(kSmooth.size() == kExact.size());
+  for (std::size_t at = pdf.find(kSmooth); at != std::string::npos; at = pdf.find(kSmooth, at)) {
+    pdf.replace(at, kSmooth.size(), kExact);
+  }
+}
+
 }  // namespace
 
 std::string pdf_from_svg(std::string_view svg) {
   std::string pdf = run_program({"--format=pdf"}, svg);
   if (!pdf.starts_with("%PDF-")) throw environment_error("{} made no PDF file", kProgram);
+  forbid_smoothing(pdf);
   return pdf;
+}
+
+Drawing with_large_pixels(Drawing drawing) {
+  constexpr std::int64_t kLargestFactor = 8;
+  for (DrawnShape& shape : drawing.shapes) {
+    auto* image_shape = std::get_if<ImageShape>(&shape.form);
+    auto* image = image_shape == nullptr ? nullptr : std::get_if<IndexedImage>(&image_shape->image);
+    if (image == nullptr || image_shape->smooth) continue;
+    const std::int64_t longer = std::max(image->width, image->height);
+    const std::int64_t factor = std::clamp<std::int64_t>(kLargeImage / longer, 1, kLargestFactor);
+    IndexedImage large{image->width * factor, image->height * factor, {}, std::move(image->palette)};
+    large.pixels.reserve(static_cast<std::size_t>(large.width * large.height));
+    for (std::int64_t y = 0; y < large.height; ++y) {
+      for (std::int64_t x = 0; x < large.width; ++x) {
+        large.pixels.push_back(image->pixels[static_cast<std::size_t>(y / factor * image->width + x / factor)]);
+      }
+    }
+    *image = std::move(large);
+  }
+  return drawing;
 }
 
 std::string pdf_program() {

@@ -98,9 +98,8 @@ Drawing column_chart(const ColumnProfile& profile, const StepTable& steps, int s
     chart.low.push_back(factor * std::max(0.0, profile.mean[key] - spread));
     chart.high.push_back(factor * (profile.mean[key] + spread));
   }
-  Drawing drawing = key_profile_chart(chart, steps);
-  drawing.description += " The band is one standard deviation over samples.";
-  return drawing;
+  chart.note = "band: one standard deviation over samples";
+  return key_profile_chart(chart, steps);
 }
 
 Table column_table(const ColumnProfile& profile, const StepTable& steps, int step) {
@@ -180,7 +179,8 @@ Drawing band_chart(const BandProfile& profile, const StepTable& steps, int step,
   for (std::size_t source = 0; source < sources.size(); ++source) {
     ticks.push_back({static_cast<double>(source), step_name(steps[sources[source]])});
   }
-  chart.x = {"Source scale", ValueScale::linear(-0.3, static_cast<double>(sources.size()) - 0.7), std::move(ticks)};
+  chart.x = {"Source scale; distance from the corresponding place in its tokens; bands: 95 % intervals",
+             ValueScale::linear(-0.3, static_cast<double>(sources.size()) - 0.7), std::move(ticks)};
   chart.y = {"Share of the attention", ValueScale::linear(0.0, 1.0)};
   chart.width = 640.0;
   Drawing drawing = line_chart(chart);

@@ -38,7 +38,11 @@ ExportContent grid_content(HeadValues values, const ExportColors& colors, Table 
   const ColorScaling scaling = colors.instead_of(own);
   if (scaling != own)
     values.scale = value_scale(scaling, std::vector<float>(values.values.begin(), values.values.end()));
-  const std::string words = scaling_words(scaling, values.scale);
+  std::string words = scaling_words(scaling, values.scale);
+  if (scaling == own && !is_share) {
+    words = fmt::format("{}, {} to {}, rounded around these heads", scaling_name(own.kind),
+                        number_label(values.scale.low(), 3), number_label(values.scale.high(), 3));
+  }
   values.label += ": " + words;
   ExportContent content = figure_content({"", "", head_heat_map(values, color_map(colors.map)), std::move(table), {}});
   const auto shared = std::make_shared<const std::vector<NamedArray>>(std::move(arrays));

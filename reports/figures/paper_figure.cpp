@@ -114,9 +114,9 @@ Drawing paper_drawing(const PaperFigure& figure, const StepTable& steps) {
   const double right_end = HalfPage(drawing, figure, steps, right_half).draw("Structural heads", figure.structural);
   const double below = std::max(left_end, right_end) + 4.0;
   const double bar_left = kMargin + kLabels;
-  drawing.text({right_half + kLabels, below + 11.0}, "Queries run downwards, keys to the right, coarse to fine;",
+  drawing.text({right_half + kLabels, below + 28.0}, "Queries run downwards, keys to the right, coarse to fine;",
                kTextSize, Anchor::kStart, Role::kMuted);
-  drawing.text({right_half + kLabels, below + 25.0}, "lines part the source scales, named below the maps.", kTextSize,
+  drawing.text({right_half + kLabels, below + 42.0}, "lines part the source scales, named below the maps.", kTextSize,
                Anchor::kStart, Role::kMuted);
   if (figure.colors.scaling.fixed) {
     const ValueScale scale = value_scale(figure.colors.scaling, {});

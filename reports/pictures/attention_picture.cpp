@@ -170,7 +170,7 @@ Drawing attention_map_figure(const AttentionView& view, const StepTable& steps, 
   constexpr double kLeft = 70.0;
   constexpr double kTop = 34.0;
   const Box box{kLeft, kTop, kSide, kSide};
-  Drawing drawing{kLeft + kSide + 24.0,
+  Drawing drawing{kLeft + std::max(kSide, text_width(heading, kLabelSize + 1.0)) + 24.0,
                   kTop + kSide + 52.0 + kColorBarHeight + 6.0,
                   heading,
                   "Queries run downwards, keys to the right from coarse to fine; lines part the source scales.",

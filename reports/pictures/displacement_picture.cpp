@@ -16,7 +16,7 @@ constexpr double kGapX = 30.0;
 constexpr double kGapY = 50.0;
 constexpr double kLeft = 56.0;
 constexpr double kTop = 56.0;
-constexpr int kPerRow = 5;
+constexpr int kMostPerRow = 5;
 
 /// [S_k, height, width], summed over displacements in time.
 Array<float> without_time(const Array<float>& mass) {
@@ -55,21 +55,21 @@ Drawing displacement_figure(const Array<float>& mass, int step, const StepTable&
   const ValueScale scale = value_scale(scaling, sum.values());
   const std::int64_t radius = mass.extent(2) / 2;
   const int n_panel = static_cast<int>(sources.size());
-  const int n_row = (n_panel + kPerRow - 1) / kPerRow;
-  const int n_column = std::min(n_panel, kPerRow);
+  const int n_row = (n_panel + kMostPerRow - 1) / kMostPerRow;
+  const int n_column = (n_panel + n_row - 1) / n_row;
   Drawing drawing{
-      std::max(kLeft + n_column * (kPanel + kGapX), 440.0),
+      std::max({kLeft + n_column * (kPanel + kGapX), 440.0, text_width(heading, kLabelSize + 1.0) + 40.0}),
       kTop + n_row * (kPanel + kGapY) + kColorBarHeight + 16.0,
       heading,
       fmt::format("One panel per source scale; the outermost bins hold all that is {} tokens away or more.", radius),
       {}};
   drawing.text({20.0, 20.0}, std::move(heading), kLabelSize + 1.0);
   for (int i = 0; i < n_panel; ++i) {
-    const Box box{kLeft + i % kPerRow * (kPanel + kGapX), kTop + i / kPerRow * (kPanel + kGapY), kPanel, kPanel};
+    const Box box{kLeft + i % n_column * (kPanel + kGapX), kTop + i / n_column * (kPanel + kGapY), kPanel, kPanel};
     drawing.text({box.x + kPanel / 2.0, box.y - 7.0}, step_name(steps[sources[static_cast<std::size_t>(i)]]), kTickSize,
                  Anchor::kMiddle);
     drawing.add(ImageShape{box, map_image(sum.slice(i), sum.extent(1), sum.extent(2), scale, colors), false});
-    draw_ticks(drawing, box, radius, i % kPerRow == 0);
+    draw_ticks(drawing, box, radius, i % n_column == 0);
   }
   const double middle = kTop + (n_row * (kPanel + kGapY) - kGapY) / 2.0;
   TextShape label{{20.0, middle}, "dy, tokens of the source", kTickSize};

@@ -230,7 +230,9 @@ Drawing head_heat_map(const HeadValues& values, const ColorMap& colors) {
   require(static_cast<int>(values.values.size()) == values.layers * values.heads_per_layer,
           "head_heat_map: one value per head");
   const HeadGrid grid(values.layers, values.heads_per_layer);
-  Drawing drawing{grid.full_width(),
+  // Long labels reach beyond narrow grids.
+  const double width = std::max(grid.full_width(), kLeft + text_width(values.label, kTickSize) + kRight);
+  Drawing drawing{width,
                   grid.bottom() + kNumbersHeight + 8.0 + kColorBarHeight + 4.0,
                   values.title,
                   "Rows are layers, columns are heads.",

@@ -44,8 +44,8 @@ Drawing key_profile_chart(const KeyProfile& profile, const StepTable& steps) {
       "key_profile_chart: a band needs both ends of every value");
   std::vector<double> all = profile.values;
   std::ranges::copy(profile.high, std::back_inserter(all));
-  Axis x{"Keys by source scale", ValueScale::linear(0.0, static_cast<double>(n_key)),
-         source_ticks(steps, profile.step)};
+  const std::string keys = "Keys by source scale" + (profile.note.empty() ? std::string() : "; " + profile.note);
+  Axis x{keys, ValueScale::linear(0.0, static_cast<double>(n_key)), source_ticks(steps, profile.step)};
   Axis y{profile.label, round_linear_scale(all, true)};
   const double left = left_margin(y);
   Drawing drawing{kWidth, kHeight, profile.title, "Keys run from coarse to fine; lines part the source scales.", {}};

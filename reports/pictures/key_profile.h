@@ -16,6 +16,7 @@ struct KeyProfile {
   std::vector<double> low{};   ///< ends of a band around the values; empty: none
   std::vector<double> high{};
   int step = 0;
+  std::string note{};  ///< what the band is, beside the name of the keys
 };
 
 /// A stair for each key, lines between the source scales and their names below.

@@ -355,10 +355,26 @@ TEST_SUITE("reports.export.exporter") {
     const std::string pdf = run.content(kMap + ".pdf");
     CHECK(pdf.starts_with("%PDF-"));
     CHECK(pdf.find("19700101000000") != std::string::npos);
+    // A map whose pixels a viewer smoothes is another map.
+    CHECK(pdf.find("/Interpolate true") == std::string::npos);
     (void)run.write(one_map(run, {ExportFormat::kPdf}), true);
     CHECK(run.content(kMap + ".pdf") == pdf);
     testing::check_error(
         ErrorCode::kEnvironment, [] { (void)pdf_from_svg("<svg"); }, "rsvg-convert");
+  }
+
+  TEST_CASE("pixels of small maps are enlarged for PDF and those of large ones are not") {
+    Drawing drawing;
+    drawing.add(ImageShape{{}, IndexedImage{2, 1, {0, 1}, {Rgb{}, Rgb{1, 2, 3}}}, false});
+    drawing.add(ImageShape{{}, IndexedImage{kLargeImage, 1, std::vector<std::uint8_t>(kLargeImage), {Rgb{}}}, false});
+    drawing = with_large_pixels(std::move(drawing));
+    const auto image_of = [&](std::size_t i) {
+      return std::get<IndexedImage>(std::get<ImageShape>(drawing.shapes[i].form).image);
+    };
+    CHECK(image_of(0).width == 16);
+    CHECK(image_of(0).height == 8);
+    for (std::size_t i = 0; i < 128; ++i) CHECK(image_of(0).pixels[i] == (i % 16 < 8 ? 0 : 1));
+    CHECK(image_of(1).width == kLargeImage);
   }
 
   TEST_CASE("formats are read once each and others refused") {
