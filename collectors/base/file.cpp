@@ -31,20 +31,31 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   [[nodiscard]] int get() const { return value_; }
+  int release() { return std::exchange(value_, -1); }
 
  private:
   int value_;
 };
 
+std::int64_t size_of(int file, const fs::path& path) {
+  struct stat status {};
+  if (::fstat(file, &status) != 0) throw bad_input("{}: {}", path.string(), system_message());
+  if (!S_ISREG(status.st_mode)) throw bad_input("{}: not a regular file", path.string());
+  return static_cast<std::int64_t>(status.st_size);
+}
+
+int open_regular_file(const fs::path& path) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) throw bad_input("{}: cannot open: {}", path.string(), system_message());
+  static_cast<void>(size_of(file.get(), path));  // of a regular file only
+  return file.release();
+}
+
 }  // namespace
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) throw bad_input("{}: cannot open: {}", path.string(), system_message());
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) throw bad_input("{}: {}", path.string(), system_message());
-  if (!S_ISREG(status.st_mode)) throw bad_input("{}: not a regular file", path.string());
-  size_ = static_cast<std::size_t>(status.st_size);
+  const Descriptor file(open_regular_file(path));
+  size_ = static_cast<std::size_t>(size_of(file.get(), path));
   if (size_ == 0) return;
   void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (mapped == MAP_FAILED)
@@ -56,9 +67,7 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
-FileReader::FileReader(const fs::path& path) : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-  if (descriptor_ < 0) throw bad_input("{}: cannot open: {}", path.string(), system_message());
-}
+FileReader::FileReader(const fs::path& path) : path_(path), descriptor_(open_regular_file(path)) {}
 
 FileReader::~FileReader() {
   ::close(descriptor_);
@@ -76,9 +85,7 @@ void FileReader::read(std::int64_t offset, std::span<std::byte> target) const {
 }
 
 std::int64_t FileReader::size() const {
-  struct stat status {};
-  if (::fstat(descriptor_, &status) != 0) throw bad_input("{}: {}", path_.string(), system_message());
-  return static_cast<std::int64_t>(status.st_size);
+  return size_of(descriptor_, path_);
 }
 
 std::string read_text_file(const fs::path& path) {

@@ -32,7 +32,7 @@ class MappedFile {
 /// reports a file that is cut short meanwhile as an error.
 class FileReader {
  public:
-  /// @throws Error  kBadInput if `path` is missing or unreadable.
+  /// @throws Error  kBadInput if `path` is missing, not a regular file or unreadable.
   explicit FileReader(const std::filesystem::path& path);
   ~FileReader();
   FileReader(const FileReader&) = delete;

@@ -5,7 +5,9 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 namespace kvscope {
 
@@ -46,9 +48,16 @@ std::string Sha256::hex_digest() {
 }
 
 std::string sha256_of_file(const std::filesystem::path& path) {
-  const MappedFile file(path);
+  constexpr std::int64_t kPieceBytes = std::int64_t{1} << 18;  // a fraction of the second-level cache
+  const FileReader file(path);
   Sha256 hash;
-  hash.update(file.bytes());
+  std::vector<std::byte> piece(static_cast<std::size_t>(kPieceBytes));
+  const std::int64_t size = file.size();
+  for (std::int64_t offset = 0; offset < size; offset += kPieceBytes) {
+    const std::span part = std::span(piece).first(static_cast<std::size_t>(std::min(kPieceBytes, size - offset)));
+    file.read(offset, part);
+    hash.update(part);
+  }
   return hash.hex_digest();
 }
 

@@ -6,6 +6,8 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 using namespace kvscope;
 
@@ -64,5 +66,22 @@ TEST_SUITE("collectors.base.file") {
     testing::check_error(
         ErrorCode::kEnvironment, [&] { write_file(folder / "kept", "new"); }, "kept", "No space left");
     CHECK(read_text_file(folder / "kept") == "old");
+  }
+
+  TEST_CASE("a reader gives any part of a file and refuses what is beyond its end") {
+    const testing::TemporaryFolder folder;
+    write_file(folder / "letters", "abcdefgh");
+    const FileReader reader(folder / "letters");
+    CHECK(reader.size() == 8);
+    std::vector<std::byte> part(3);
+    reader.read(2, part);
+    CHECK(std::string(reinterpret_cast<const char*>(part.data()), part.size()) == "cde");
+    reader.read(8, {});
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { reader.read(6, part); }, "letters", "cut short");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { FileReader other(folder / "none"); }, "none");
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { FileReader other(folder.path()); }, "regular");
   }
 }

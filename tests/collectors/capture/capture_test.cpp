@@ -113,6 +113,41 @@ TEST_SUITE("collectors.capture.capture") {
         "missing");
   }
 
+  TEST_CASE("one pass over the maps computes what is asked for and no second one follows") {
+    const testing::TemporaryFolder folder;
+    testing::write_synthetic_capture(folder / "maps.h5", {.statistics = false, .maps = true});
+    const Capture capture = Capture::open(folder / "maps.h5");
+    const MapPassRequest request{.quantities = {statistic::kColumnVariance, mean_statistic::kColumnMean,
+                                                statistic::kFidelity},  // the last does not follow from maps
+                                 .steps = {1, 3}};
+    const MapPassReport pass = capture.compute_from_maps(request);
+    const std::int64_t maps_of_step = 3 * 2 * 2 * 4;
+    CHECK(pass.maps == 2 * maps_of_step);
+    CHECK(pass.bytes == maps_of_step * (4 * 5 + 16 * 30) * 4);
+    CHECK(pass.buffer_bytes > 0);
+    CHECK(capture.compute_from_maps(request).maps == 0);
+    const auto variance = capture.read(statistic::kColumnVariance, 3);
+    CHECK(capture.compute_from_maps({.quantities = {statistic::kColumnVariance}}).maps == 2 * maps_of_step);
+    CHECK(capture.compute_from_maps({.quantities = {statistic::kColumnVariance, statistic::kEntropy}, .steps = {3}})
+              .maps == maps_of_step);
+
+    const Capture other = Capture::open(folder / "maps.h5");
+    (void)other.read(statistic::kEntropy, 3);  // computes all of the step
+    CHECK(other.compute_from_maps({.quantities = {statistic::kBandMass, mean_statistic::kDisplacement}, .steps = {3}})
+              .maps == 0);
+    const auto again = other.read(statistic::kColumnVariance, 3);
+    CHECK(std::equal(variance.values().begin(), variance.values().end(), again.values().begin()));
+    check_error(
+        ErrorCode::kUsage, [&] { (void)capture.compute_from_maps({.steps = {4}}); }, "step");
+  }
+
+  TEST_CASE("nothing is computed where the file holds the statistics") {
+    const testing::TemporaryFolder folder;
+    testing::write_synthetic_capture(folder / "both.h5", {.maps = true});
+    const Capture capture = Capture::open(folder / "both.h5");
+    CHECK(capture.compute_from_maps({.quantities = {statistic::kColumnVariance, statistic::kEntropy}}).maps == 0);
+  }
+
   TEST_CASE("column means are means over samples of the maps") {
     const testing::TemporaryFolder folder;
     const testing::SyntheticCapture made;
