@@ -50,10 +50,11 @@ std::vector<float> directions(std::span<const float> keys, std::int64_t head_dim
   return result;
 }
 
-PackedHead packed_keys(const std::vector<float>& keys, std::int64_t head_dim) {
+/// In memory of this thread that the next call uses again.
+const PackedHead& packed_keys(const std::vector<float>& keys, std::int64_t head_dim) {
   const KeyValueSegment segment{
       .keys = keys.data(), .key_stride = head_dim, .n_token = static_cast<std::int64_t>(keys.size()) / head_dim};
-  PackedHead head;
+  thread_local PackedHead head;
   head.pack({&segment, 1}, head_dim, PackedParts::kKeys);
   return head;
 }
@@ -66,10 +67,10 @@ std::vector<std::int32_t> nearest_kept_tokens(std::span<const float> keys, std::
   const std::int64_t n_token = static_cast<std::int64_t>(keys.size()) / head_dim;
   check_kept(kept, n_token);
   const std::vector<std::int32_t> losers = losers_of(kept, n_token);
-  const PackedHead targets = packed_keys(directions(keys, head_dim, kept), head_dim);
+  const PackedHead& targets = packed_keys(directions(keys, head_dim, kept), head_dim);
   const std::vector<float> queries = directions(keys, head_dim, losers);
   const std::int64_t stride = strip_stride(targets.n_key());
-  AlignedBuffer buffer;
+  thread_local AlignedBuffer buffer;
   float* similarity = buffer.reserve(kStripQueries * stride);
   std::vector<std::int32_t> nearest;
   nearest.reserve(losers.size());

@@ -8,7 +8,10 @@
 namespace kvscope {
 
 std::vector<float> value_norms(std::span<const KeyValueSegment> segments, std::int64_t head_dim) {
+  std::int64_t n_token = 0;
+  for (const KeyValueSegment& segment : segments) n_token += segment.n_token;
   std::vector<float> norms;
+  norms.reserve(static_cast<std::size_t>(n_token));
   std::vector<float> row(static_cast<std::size_t>(head_dim));
   for (const KeyValueSegment& segment : segments) {
     for (std::int64_t i = 0; i < segment.n_token; ++i) {

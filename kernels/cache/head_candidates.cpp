@@ -18,6 +18,10 @@ TokenLifetimes::TokenLifetimes(const StepTable& steps, bool keeps_unread) {
 HeadCandidates head_candidates(const HeldTokens& held, const StepTable& steps, const TokenLifetimes& lifetimes,
                                int step) {
   HeadCandidates candidates;
+  const std::size_t most = held.token.size() + static_cast<std::size_t>(steps.n_query(step));
+  candidates.slot.reserve(held.token.size());
+  candidates.token.reserve(most);
+  candidates.source_step.reserve(most);
   const auto add = [&](std::int32_t token, int source) {
     candidates.token.push_back(token);
     candidates.source_step.push_back(source);

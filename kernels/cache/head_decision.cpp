@@ -1,5 +1,6 @@
 #include "kernels/cache/head_decision.h"
 
+#include "collectors/compute/aligned_buffer.h"
 #include "collectors/compute/convert.h"
 #include "kernels/attention/gather_tokens.h"
 #include "kernels/attention/merge.h"
@@ -44,12 +45,13 @@ class Decision {
     const std::int64_t n = q_.candidates.count();
     const bool attends_to_all = rule_.when == RetentionTime::kAfterAttending;
     const std::int64_t attend = attends_to_all ? n : std::min(n, q_.budget.attend[index(step_)]);
-    const Places outliving = that_outlive(all_places(n));
+    all_ = all_places(n);
+    const Places outliving = that_outlive(all_);
     const bool ranks = attend < n || carry_room() < static_cast<std::int64_t>(outliving.size());
     if (ranks || collects()) observe();
     if (ranks) rank();
 
-    result_.attended = select(all_places(n), attend);
+    result_.attended = select(all_, attend);
     const bool from_attended = rule_.when == RetentionTime::kBeforeAttending;
     if (from_attended) merge_into_attended();
     const Places pool = from_attended ? that_outlive(result_.attended) : outliving;
@@ -77,6 +79,7 @@ class Decision {
 
   [[nodiscard]] Places that_outlive(const Places& places) const {
     Places kept;
+    kept.reserve(places.size());
     for (const std::int32_t j : places) {
       if (q_.lifetimes.outlives(q_.candidates.source_step[index(j)], step_)) kept.push_back(j);
     }
@@ -92,15 +95,15 @@ class Decision {
     if (!needs_attention(rule_.score)) return;
     const bool accumulates = rule_.score.kind == TokenScore::kAccumulatedAttention;
     thread_local PackedHead packed;
-    packed.pack(segments(all_places(q_.candidates.count())), q_.call.head_dim, PackedParts::kKeys);
+    packed.pack(segments(all_), q_.call.head_dim, PackedParts::kKeys);
     attention_.assign(index(q_.candidates.count()), 0.0F);
     const auto observers = observation_queries(q_.call.n_query, accumulates ? 0 : rule_.score.observation_queries);
     const std::int64_t group = q_.call.heads / q_.call.kv_heads;
     for (std::int64_t head = q_.budget.head * group; head < (q_.budget.head + 1) * group; ++head) {
-      const std::vector<float> queries = gather_queries(head, observers);
+      const float* queries = gather_queries(head, observers);
       const auto scale = q_.call.softmax_scale[q_.call.softmax_scale.size() == 1 ? 0 : index(head)];
       add_observation_scores(packed,
-                             {.queries = queries.data(),
+                             {.queries = queries,
                               .stride = q_.call.head_dim,
                               .n_query = static_cast<std::int64_t>(observers.size()),
                               .scale = scale},
@@ -113,9 +116,11 @@ class Decision {
     result_.collected = attention_;
   }
 
-  [[nodiscard]] std::vector<float> gather_queries(std::int64_t head, const std::vector<std::int64_t>& observers) const {
-    std::vector<float> queries(observers.size() * index(q_.call.head_dim));
-    float* target = queries.data();
+  /// The observers' queries without gaps, in memory of this thread that the next call uses again.
+  [[nodiscard]] const float* gather_queries(std::int64_t head, const std::vector<std::int64_t>& observers) const {
+    thread_local AlignedBuffer buffer;
+    float* queries = buffer.reserve(static_cast<std::int64_t>(observers.size()) * q_.call.head_dim);
+    float* target = queries;
     for (const std::int64_t i : observers) {
       convert_to_float(q_.call.queries.token(q_.row, head, i), q_.call.queries.type, q_.call.head_dim, target);
       target += q_.call.head_dim;
@@ -128,7 +133,7 @@ class Decision {
         .token = q_.candidates.token, .source_step = q_.candidates.source_step, .attention = attention_};
     std::vector<float> norms;
     if (rule_.score.times_value_norm) {
-      norms = value_norms(segments(all_places(q_.candidates.count())), q_.call.head_dim);
+      norms = value_norms(segments(all_), q_.call.head_dim);
       facts.value_norm = norms;
     }
     if (rule_.score.kind == TokenScore::kCalibratedPrior) {
@@ -141,6 +146,10 @@ class Decision {
   /// The best `budget` of the candidates `pool`, or all of them.
   [[nodiscard]] Places select(const Places& pool, std::int64_t budget) const {
     if (budget >= static_cast<std::int64_t>(pool.size())) return pool;
+    // Where the pool is all candidates, places in it are the candidates' own.
+    if (pool.size() == all_.size()) {
+      return select_tokens(rule_.protect, scores_, q_.candidates.source_step, step_, budget);
+    }
     const auto pool_scores = pick<float>(scores_, pool);
     const auto pool_sources = pick<std::int32_t>(q_.candidates.source_step, pool);
     return pick<std::int32_t>(pool, select_tokens(rule_.protect, pool_scores, pool_sources, step_, budget));
@@ -164,7 +173,7 @@ class Decision {
   void merge_into_attended() {
     const std::int64_t n = q_.candidates.count();
     if (!merges() || static_cast<std::int64_t>(result_.attended.size()) == n) return;
-    result_.merged_attended = merged(gather_tokens(segments(all_places(n)), q_.call.head_dim), result_.attended);
+    result_.merged_attended = merged(gather_tokens(segments(all_), q_.call.head_dim), result_.attended);
   }
 
   /// Keys and values of the candidates `places`, as they are after merging into the attended ones.
@@ -180,6 +189,7 @@ class Decision {
   /// Where the members of `some` stand in `all`; both ascending, `some` a subset.
   [[nodiscard]] static Places places_in(const Places& some, const Places& all) {
     Places places;
+    places.reserve(some.size());
     for (const std::int32_t j : some) {
       places.push_back(static_cast<std::int32_t>(std::ranges::lower_bound(all, j) - all.begin()));
     }
@@ -201,6 +211,7 @@ class Decision {
   const HeadQuestion& q_;
   const RetentionRule& rule_;
   const int step_;
+  Places all_;  ///< every candidate's place
   CandidateIndex index_;
   std::vector<float> attention_;
   std::vector<float> scores_;
@@ -217,6 +228,8 @@ RaggedKeys segments_of(const HeadCandidates& candidates, std::span<const std::in
                        const KeyValueSegment& held, const KeyValueSegment& own, CandidateIndex& index_lists) {
   index_lists.held.clear();
   index_lists.own.clear();
+  index_lists.held.reserve(places.size());
+  index_lists.own.reserve(places.size());
   const auto n_held = static_cast<std::int32_t>(candidates.n_held());
   for (const std::int32_t j : places) {
     if (j < n_held) {

@@ -54,9 +54,16 @@ void LayerCache::clear() {
 void LayerCache::attend(const LayerStep& call, CacheSeconds& seconds) {
   const auto pairs = static_cast<std::int64_t>(heads_.size());
   std::vector<RaggedKeys> keys(heads_.size());
+  // A row's heads are a task where that leaves enough of them: a head alone takes a microsecond or two.
+  const std::int64_t heads_per_task = call.rows >= 4 * thread_count() ? call.kv_heads : 1;
+  const auto for_each_head = [&](const auto& body) {
+    parallel_for(pairs / heads_per_task, [&](std::int64_t task) {
+      for (std::int64_t head = 0; head < heads_per_task; ++head) body(task * heads_per_task + head);
+    });
+  };
   {
     const AddedTime time(seconds.selection);
-    parallel_for(pairs, [&](std::int64_t pair) {
+    for_each_head([&](std::int64_t pair) {
       decide_head(call, pair);
       keys[index(pair)] = attended_segments(call, pair);
     });
@@ -74,7 +81,7 @@ void LayerCache::attend(const LayerStep& call, CacheSeconds& seconds) {
                       .output = call.output});
   }
   const AddedTime time(seconds.selection);
-  parallel_for(pairs, [&](std::int64_t pair) { carry_on(call, pair); });
+  for_each_head([&](std::int64_t pair) { carry_on(call, pair); });
   ++next_step_;
 }
 
@@ -112,6 +119,7 @@ void LayerCache::decide_head(const LayerStep& call, std::int64_t pair) {
                           .own = own_segment(call, row, kv_head),
                           .collected = head.held.collected});
   head.attended.clear();
+  head.attended.reserve(head.decision.attended.size());
   for (const std::int32_t j : head.decision.attended) head.attended.push_back(head.candidates.token[index(j)]);
 }
 
@@ -140,6 +148,7 @@ std::vector<LayerCache::Stay> LayerCache::staying(const Head& head, const HeadBu
   // Tokens that this step does not see stay; if they alone are too many, the oldest go.
   const auto surplus = static_cast<std::int64_t>(dormant.size() + carried.size()) - budget.carry[index(step)];
   std::vector<Stay> stays;
+  stays.reserve(dormant.size() + carried.size());
   for (std::size_t i = index(std::max<std::int64_t>(0, surplus)); i < dormant.size(); ++i)
     stays.push_back({dormant[i], -1});
   const auto n_dormant = static_cast<std::ptrdiff_t>(stays.size());
@@ -161,6 +170,7 @@ void LayerCache::move_tokens(const LayerStep& call, std::int64_t pair, const std
   // A valid plan never asks for more; writing beyond a head's slots would be another head's tokens.
   require(static_cast<std::int64_t>(stays.size()) <= storage_.capacity(kv_head), "LayerCache: more tokens than slots");
   std::vector<std::int32_t> slots;
+  slots.reserve(stays.size());
   for (const Stay& stay : stays) {
     if (stay.slot >= 0) slots.push_back(stay.slot);
   }
@@ -185,6 +195,7 @@ void LayerCache::move_tokens(const LayerStep& call, std::int64_t pair, const std
 
 void LayerCache::update_held(Head& head, const std::vector<Stay>& stays) {
   HeldTokens held;
+  held.token.reserve(stays.size());
   for (const Stay& stay : stays) {
     const bool is_carried = stay.place >= 0;
     const std::int32_t j = is_carried ? head.decision.carried[index(stay.place)] : -1;

@@ -13,6 +13,7 @@ namespace {
 
 std::vector<std::int32_t> places_where(const std::vector<std::uint8_t>& flags, std::uint8_t wanted) {
   std::vector<std::int32_t> places;
+  places.reserve(flags.size());
   for (std::size_t j = 0; j < flags.size(); ++j) {
     if (flags[j] == wanted) places.push_back(static_cast<std::int32_t>(j));
   }
@@ -29,6 +30,7 @@ std::vector<std::int32_t> select_tokens(const ProtectSlot& slot, std::span<const
     std::iota(all.begin(), all.end(), 0);
     return all;
   }
+  if (slot.first_steps == 0 && !slot.current_step && slot.recent_tokens == 0) return select_topk(scores, budget);
   const std::vector<std::uint8_t> is_protected = protected_tokens(slot, source_step, step, budget);
   const std::vector<std::int32_t> safe = places_where(is_protected, 1);
   const std::vector<std::int32_t> open = places_where(is_protected, 0);
