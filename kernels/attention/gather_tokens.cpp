@@ -2,6 +2,7 @@
 
 #include "collectors/compute/convert.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace kvscope {
@@ -14,6 +15,10 @@ GatheredTokens gather_tokens(std::span<const KeyValueSegment> segments, std::int
   result.values.resize(static_cast<std::size_t>(n_token * head_dim));
   std::int64_t filled = 0;
   const auto copy = [&](const void* base, ElementType type, std::int64_t offset, std::vector<float>& rows) {
+    if (type == ElementType::kFloat32) {
+      std::copy_n(static_cast<const float*>(base) + offset, head_dim, rows.data() + filled * head_dim);
+      return;
+    }
     convert_to_float(static_cast<const std::byte*>(base) + offset * element_bytes(type), type, head_dim,
                      rows.data() + filled * head_dim);
   };

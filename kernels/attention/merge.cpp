@@ -45,7 +45,8 @@ std::vector<float> directions(std::span<const float> keys, std::int64_t head_dim
     double square = 0.0;
     for (const float x : key) square += double{x} * double{x};
     const double inverse = square > 0.0 ? 1.0 / std::sqrt(square) : 0.0;
-    for (std::size_t d = 0; d < width; ++d) result[i * width + d] = static_cast<float>(double{key[d]} * inverse);
+    float* direction = result.data() + i * width;
+    for (std::size_t d = 0; d < width; ++d) direction[d] = static_cast<float>(double{key[d]} * inverse);
   }
   return result;
 }
@@ -99,15 +100,16 @@ MergedTokens merge_tokens(std::span<const float> keys, std::span<const float> va
   const auto averaged = [&](std::span<const float> rows) {
     std::vector<double> sums(kept.size() * width);
     const auto add = [&](std::size_t place, std::int32_t token) {
-      for (std::size_t d = 0; d < width; ++d) {
-        sums[place * width + d] += double{rows[static_cast<std::size_t>(token) * width + d]};
-      }
+      double* sum = sums.data() + place * width;
+      const float* row = rows.data() + static_cast<std::size_t>(token) * width;
+      for (std::size_t d = 0; d < width; ++d) sum[d] += double{row[d]};
     };
     for (std::size_t place = 0; place < kept.size(); ++place) add(place, kept[place]);
     for (std::size_t i = 0; i < losers.size(); ++i) add(static_cast<std::size_t>(nearest[i]), losers[i]);
     std::vector<float> means(sums.size());
-    for (std::size_t i = 0; i < sums.size(); ++i) {
-      means[i] = static_cast<float>(sums[i] / static_cast<double>(members[i / width]));
+    for (std::size_t place = 0; place < kept.size(); ++place) {
+      const auto count = static_cast<double>(members[place]);
+      for (std::size_t i = place * width; i < (place + 1) * width; ++i) means[i] = static_cast<float>(sums[i] / count);
     }
     return means;
   };

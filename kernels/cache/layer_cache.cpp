@@ -177,13 +177,15 @@ void LayerCache::move_tokens(const LayerStep& call, std::int64_t pair, const std
   const auto move = [&](std::byte* rows, std::int64_t row_bytes, const StridedHeads<const void*>& own,
                         const std::vector<std::byte>* merged) {
     compact_rows(rows, row_bytes, slots);
+    const auto* first_own = static_cast<const std::byte*>(own.at(row, kv_head));
+    const std::int64_t own_stride = own.token_stride * element_bytes(own.type);
     for (std::size_t i = 0; i < stays.size(); ++i) {
       const void* source = nullptr;
       if (merged != nullptr && stays[i].place >= 0) {
         source = merged->data() + stays[i].place * row_bytes;
       } else if (stays[i].slot < 0) {
         const std::int32_t j = head.decision.carried[index(stays[i].place)];
-        source = own.token(row, kv_head, j - head.candidates.n_held());
+        source = first_own + (j - head.candidates.n_held()) * own_stride;
       }
       if (source != nullptr) std::memcpy(rows + static_cast<std::int64_t>(i) * row_bytes, source, index(row_bytes));
     }
