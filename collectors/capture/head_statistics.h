@@ -40,7 +40,7 @@ struct KeyValueStatistics {
 };
 
 /// All of HeadStatistics that follows from the map, in plain double precision: what the streaming pass is
-/// tested against, and how captures that hold only raw maps are read.
+/// tested against, and what the stream of raw maps (map_stream.h) agrees with.
 /// @param map  [N_k, T_k] row-major, rows sum to 1
 /// Cost: O(N_k T_k).
 [[nodiscard]] HeadStatistics statistics_of_map(std::span<const float> map, const StepTable& steps, int step);
