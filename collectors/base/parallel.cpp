@@ -8,6 +8,7 @@
 #include <tbb/task_arena.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 
 namespace kvscope {
@@ -44,11 +45,25 @@ int thread_count() {
 
 void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body) {
   if (count <= 0) return;
-  if (count == 1 || pool()->threads == 1) {
+  const int threads = pool()->threads;
+  if (count == 1 || threads == 1) {
     for (std::int64_t i = 0; i < count; ++i) body(i);
     return;
   }
-  pool()->arena.execute([&] { tbb::parallel_for(std::int64_t{0}, count, body, tbb::simple_partitioner()); });
+  std::atomic<std::int64_t> next{0};
+  const auto take_turns = [&](std::int64_t) {
+    try {
+      for (std::int64_t i = next++; i < count; i = next++) body(i);
+    } catch (...) {
+      next = count;  // the others stop at their next turn
+      throw;
+    }
+  };
+  // While a thread waits for the others it must not begin with another loop: that could keep this one waiting.
+  const auto run = [&] {
+    tbb::parallel_for(std::int64_t{0}, std::min<std::int64_t>(count, threads), take_turns, tbb::simple_partitioner());
+  };
+  pool()->arena.execute([&] { tbb::this_task_arena::isolate(run); });
 }
 
 void run_stream(const ParallelStream& stream) {

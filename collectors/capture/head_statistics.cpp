@@ -5,7 +5,7 @@
 #include "collectors/capture/map_sums.h"
 #include "collectors/compute/aligned_buffer.h"
 #include "collectors/compute/convert.h"
-#include "collectors/compute/strip_kernels.h"
+#include "collectors/compute/product_kernels.h"
 
 #include <algorithm>
 #include <cmath>

@@ -8,7 +8,7 @@
 #include "collectors/capture/map_pieces.h"
 #include "collectors/compute/aligned_buffer.h"
 #include "collectors/compute/attention_strip.h"
-#include "collectors/compute/strip_kernels.h"
+#include "collectors/compute/packing_kernels.h"
 #include "collectors/hdf5/raw_dataset.h"
 
 #include <algorithm>
@@ -162,7 +162,7 @@ class MapStream {
 
   /// Rows go through the kernels as strips: in float32, aligned, filled up with zeros.
   void add_strips(const MapPiece& piece, const std::byte* rows, ElementType type, MapSums& sums) const {
-    const StripKernels& kernels = strip_kernels();
+    const PackingKernels& kernels = packing_kernels();
     thread_local AlignedBuffer strip_buffer;
     const std::int64_t stride = strip_stride(map_.n_key);
     const std::int64_t tile = std::max(kTileElements / stride, kLeastTileRows);

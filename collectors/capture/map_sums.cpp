@@ -3,7 +3,7 @@
 #include "collectors/base/error.h"
 #include "collectors/capture/capture_layout.h"
 #include "collectors/capture/map_kernels.h"
-#include "collectors/compute/strip_kernels.h"
+#include "collectors/compute/product_kernels.h"
 
 #include <algorithm>
 

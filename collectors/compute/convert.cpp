@@ -2,7 +2,7 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/half.h"
-#include "collectors/compute/strip_kernels.h"
+#include "collectors/compute/packing_kernels.h"
 
 #include <cstring>
 
@@ -11,7 +11,7 @@ namespace kvscope {
 void convert_to_float(const void* source, ElementType type, std::int64_t count, float* target) {
   require(is_compute_type(type), "convert_to_float: the type must be float32, float16 or bfloat16");
   if (count == 0) return;  // then either pointer may be null
-  strip_kernels().to_float(source, type, count, target);
+  packing_kernels().to_float(source, type, count, target);
 }
 
 void convert_from_float(const float* source, std::int64_t count, ElementType type, void* target) {

@@ -2,7 +2,8 @@
 
 #include "collectors/base/error.h"
 #include "collectors/compute/convert.h"
-#include "collectors/compute/strip_kernels.h"
+#include "collectors/compute/packing_kernels.h"
+#include "collectors/compute/product_kernels.h"
 
 #include <algorithm>
 #include <array>
@@ -10,8 +11,6 @@
 
 namespace kvscope {
 namespace {
-
-constexpr std::int64_t kPanelChannels = kPanelKeys;
 
 std::int64_t round_up(std::int64_t value, std::int64_t step) {
   return (value + step - 1) / step * step;
@@ -36,25 +35,20 @@ void PackedHead::pack(std::span<const KeyValueSegment> segments, std::int64_t he
   }
   n_key_ = n_key;
   head_dim_ = head_dim;
-  padded_head_dim_ = round_up(head_dim, kChannelStep);
+  padded_head_dim_ = round_up(head_dim, kVectorFloats);
   pack_keys(segments);
-  if (parts == PackedParts::kKeys) return;
-  static_cast<void>(values_.reserve(n_key * padded_head_dim_));
-  std::int64_t first = 0;
-  for (const KeyValueSegment& segment : segments) {
-    pack_values(segment, first);
-    first += segment.n_token;
-  }
+  value_runs_.clear();
+  if (parts == PackedParts::kKeysAndValues) pack_values(segments);
 }
 
 void PackedHead::pack_keys(std::span<const KeyValueSegment> segments) {
   float* panels = keys_.reserve(round_up(n_key_, kPanelKeys) * head_dim_);
   // Rows of one panel as float32: where they lie if they are float32 already, else a converted copy; the
   // last row of the scratch is zero and fills the last panel up.
-  float* scratch = row_.reserve((kPanelKeys + 1) * padded_head_dim_);
+  float* scratch = rows_.reserve((kPanelKeys + 1) * padded_head_dim_);
   float* zero = scratch + kPanelKeys * padded_head_dim_;
   std::fill_n(zero, head_dim_, 0.0F);
-  const StripKernels& kernels = strip_kernels();
+  const PackingKernels& kernels = packing_kernels();
   std::array<const float*, kPanelKeys> rows{};
   std::int64_t filled = 0;
   for (const KeyValueSegment& segment : segments) {
@@ -79,32 +73,38 @@ void PackedHead::pack_keys(std::span<const KeyValueSegment> segments) {
   }
 }
 
-void PackedHead::pack_values(const KeyValueSegment& segment, std::int64_t first_token) {
-  const StripKernels& kernels = strip_kernels();
-  float* converted = row_.reserve((kPanelKeys + 1) * padded_head_dim_);
-  std::fill_n(converted, padded_head_dim_, 0.0F);  // conversion leaves the padding alone
+bool PackedHead::lies_ready(const KeyValueSegment& segment) const noexcept {
+  return segment.value_type == ElementType::kFloat32 && segment.index == nullptr && padded_head_dim_ == head_dim_;
+}
+
+void PackedHead::pack_values(std::span<const KeyValueSegment> segments) {
+  std::int64_t copied = 0;
+  for (const KeyValueSegment& segment : segments) copied += lies_ready(segment) ? 0 : segment.n_token;
+  float* target = values_.reserve(copied * padded_head_dim_);
+  for (const KeyValueSegment& segment : segments) {
+    if (segment.n_token == 0) continue;
+    if (lies_ready(segment)) {
+      value_runs_.push_back({static_cast<const float*>(segment.values), segment.value_stride, segment.n_token});
+      continue;
+    }
+    copy_values(segment, target);
+    value_runs_.push_back({target, padded_head_dim_, segment.n_token});
+    target += segment.n_token * padded_head_dim_;
+  }
+}
+
+void PackedHead::copy_values(const KeyValueSegment& segment, float* target) {
+  const PackingKernels& kernels = packing_kernels();
   for (std::int64_t token = 0; token < segment.n_token; ++token) {
     const void* row = row_of(segment.values, segment.value_type, segment.value_stride, segment, token);
-    kernels.to_float(row, segment.value_type, head_dim_, converted);
-    for (std::int64_t channel = 0; channel < padded_head_dim_; channel += kPanelChannels) {
-      const std::int64_t width = value_panel_width(channel);
-      std::memcpy(values_.data() + n_key_ * channel + (first_token + token) * width, converted + channel,
-                  static_cast<std::size_t>(width) * sizeof(float));
-    }
+    kernels.to_float(row, segment.value_type, head_dim_, target);
+    std::fill(target + head_dim_, target + padded_head_dim_, 0.0F);
+    target += padded_head_dim_;
   }
 }
 
 const float* PackedHead::key_panel(std::int64_t panel) const noexcept {
   return keys_.data() + panel * kPanelKeys * head_dim_;
-}
-
-std::int64_t PackedHead::value_panel_width(std::int64_t channel) const noexcept {
-  return std::min(kPanelChannels, padded_head_dim_ - channel);
-}
-
-const float* PackedHead::value_panel(std::int64_t channel, std::int64_t token) const noexcept {
-  // Panels before this one are all 64 wide, so they hold n_key * channel elements.
-  return values_.data() + n_key_ * channel + token * value_panel_width(channel);
 }
 
 }  // namespace kvscope

@@ -28,12 +28,20 @@ enum class PackedParts {
   kKeys,  ///< for attention weights alone
 };
 
+/// Successive values of a head as float32, channels adjacent and filled up to a multiple of 16.
+struct ValueRun {
+  const float* values = nullptr;  ///< [n_token, padded head_dim]
+  std::int64_t stride = 0;        ///< elements from one token to the next
+  std::int64_t n_token = 0;
+};
+
 /// One key/value head in the layout of the attention kernels: float32, keys in panels of 64 tokens
-/// ([panel, head_dim, 64], the last one filled up with zeros), values in panels of up to 64 channels
-/// ([panel, token, width], channels filled up to a multiple of 16 with zeros).
+/// ([panel, head_dim, 64], the last one filled up with zeros), values token by token.
 ///
-/// The packed form depends on the sequence of tokens only, not on the segments they came from. Reusable:
-/// packing again keeps the memory. Cost: one pass over the tokens; worth it from a few queries on.
+/// Values that already lie so (float32, head_dim a multiple of 16, no gather) are not copied: the segments'
+/// memory must stay until the packed head has been used. What the kernels compute from it depends on the
+/// sequence of tokens only, not on the segments they came from. Reusable: packing again keeps the memory.
+/// Cost: one pass over the tokens; worth it from a few queries on.
 class PackedHead {
  public:
   /// @throws Error  kUsage for another element type or head_dim < 1.
@@ -46,21 +54,22 @@ class PackedHead {
   [[nodiscard]] std::int64_t padded_head_dim() const noexcept { return padded_head_dim_; }
   /// Panel of the keys [64 * panel, 64 * panel + 64): [head_dim, 64].
   [[nodiscard]] const float* key_panel(std::int64_t panel) const noexcept;
-  /// Channels of the value panel that starts at `channel`, a multiple of 64.
-  [[nodiscard]] std::int64_t value_panel_width(std::int64_t channel) const noexcept;
-  /// Row `token` of that panel: [width]; the next token follows after width elements.
-  [[nodiscard]] const float* value_panel(std::int64_t channel, std::int64_t token) const noexcept;
+  /// All values in order; empty if only the keys were packed.
+  [[nodiscard]] std::span<const ValueRun> value_runs() const noexcept { return value_runs_; }
 
  private:
   void pack_keys(std::span<const KeyValueSegment> segments);
-  void pack_values(const KeyValueSegment& segment, std::int64_t first_token);
+  void pack_values(std::span<const KeyValueSegment> segments);
+  [[nodiscard]] bool lies_ready(const KeyValueSegment& segment) const noexcept;
+  void copy_values(const KeyValueSegment& segment, float* target);
 
   std::int64_t n_key_ = 0;
   std::int64_t head_dim_ = 0;
   std::int64_t padded_head_dim_ = 0;
   AlignedBuffer keys_;
-  AlignedBuffer values_;
-  AlignedBuffer row_;  // one panel of keys, or one value row, as float32
+  AlignedBuffer values_;  // those that had to be copied
+  std::vector<ValueRun> value_runs_;
+  AlignedBuffer rows_;  // one panel of keys as float32
 };
 
 }  // namespace kvscope

@@ -19,7 +19,7 @@ struct Level {
   std::int64_t target;
 };
 
-// Best first. The kernels are compiled for exactly these targets of Highway (see strip_kernels.cpp).
+// Best first. The kernels are compiled for exactly these targets of Highway (see product_kernels.cpp).
 constexpr std::array kLevels = {
 #if HWY_ARCH_X86
     Level{"avx512", HWY_AVX3}, Level{"avx2", HWY_AVX2}, Level{"sse4", HWY_SSE4},

@@ -2,7 +2,8 @@
 
 #include "collectors/base/error.h"
 #include "collectors/compute/aligned_buffer.h"
-#include "collectors/compute/strip_kernels.h"
+#include "collectors/compute/product_kernels.h"
+#include "collectors/compute/row_kernels.h"
 
 #include <algorithm>
 
@@ -30,7 +31,7 @@ void add_observation_scores(const PackedHead& head, const QueryBlock& block, std
   if (head.n_key() == 0) return;
   thread_local AlignedBuffer strip_buffer;
   thread_local AlignedBuffer sum_buffer;
-  const StripKernels& kernels = strip_kernels();
+  const RowKernels& kernels = row_kernels();
   const std::int64_t stride = strip_stride(head.n_key());
   float* strip = strip_buffer.reserve(kStripQueries * stride);
   float* sums = sum_buffer.reserve(stride);

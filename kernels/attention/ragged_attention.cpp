@@ -15,8 +15,7 @@
 namespace kvscope {
 namespace {
 
-/// Packed heads that are not in use, kept for their memory. A thread may need several at once: while it
-/// waits for the blocks of one head it can be given another head.
+/// Packed heads that are not in use, kept for their memory.
 class PackedHeadPool {
  public:
   [[nodiscard]] std::unique_ptr<PackedHead> take() {
@@ -47,6 +46,8 @@ void check(const RaggedAttention& p) {
           "ragged_attention: keys must be given for every row and key/value head");
   require(p.softmax_scale.size() == 1 || static_cast<std::int64_t>(p.softmax_scale.size()) == p.heads,
           "ragged_attention: the softmax scale must be one or one per head");
+  require(p.logit_bound.size() <= 1 || static_cast<std::int64_t>(p.logit_bound.size()) == p.heads,
+          "ragged_attention: the logit bound must be none, one or one per head");
   require(is_compute_type(p.queries.type) && is_compute_type(p.output.type),
           "ragged_attention: queries and output must be float32, float16 or bfloat16");
 }
@@ -59,19 +60,28 @@ struct Block {
   std::int64_t n_query;
 };
 
+/// Element `head` of what may be given once for all heads.
+float of_head(std::span<const float> values, std::int64_t head) {
+  return values[values.size() == 1 ? 0 : static_cast<std::size_t>(head)];
+}
+
 /// The block's queries as float32: where they lie, or a converted copy.
 QueryBlock queries_of(const RaggedAttention& p, const Block& block, AlignedBuffer& converted) {
-  const float scale = p.softmax_scale[p.softmax_scale.size() == 1 ? 0 : static_cast<std::size_t>(block.head)];
+  QueryBlock queries{.n_query = block.n_query, .scale = of_head(p.softmax_scale, block.head)};
+  if (!p.logit_bound.empty()) queries.logit_bound = of_head(p.logit_bound, block.head);
   if (p.queries.type == ElementType::kFloat32) {
-    const auto* queries = static_cast<const float*>(p.queries.token(block.row, block.head, block.first_query));
-    return {.queries = queries, .stride = p.queries.token_stride, .n_query = block.n_query, .scale = scale};
+    queries.queries = static_cast<const float*>(p.queries.token(block.row, block.head, block.first_query));
+    queries.stride = p.queries.token_stride;
+    return queries;
   }
   float* copy = converted.reserve(block.n_query * p.head_dim);
   for (std::int64_t i = 0; i < block.n_query; ++i) {
     convert_to_float(p.queries.token(block.row, block.head, block.first_query + i), p.queries.type, p.head_dim,
                      copy + i * p.head_dim);
   }
-  return {.queries = copy, .stride = p.head_dim, .n_query = block.n_query, .scale = scale};
+  queries.queries = copy;
+  queries.stride = p.head_dim;
+  return queries;
 }
 
 void attend(const RaggedAttention& p, const PackedHead& head, const Block& block) {
@@ -91,16 +101,22 @@ void attend(const RaggedAttention& p, const PackedHead& head, const Block& block
   }
 }
 
-/// Blocks of queries of all query heads that read key/value head `kv_head`.
-std::vector<Block> blocks_of(const RaggedAttention& p, std::int64_t row, std::int64_t kv_head) {
+/// Blocks of at most `size` queries of all query heads that read the key/value head of `pair`.
+std::vector<Block> blocks_of(const RaggedAttention& p, std::int64_t pair, std::int64_t size) {
   const std::int64_t group = p.heads / p.kv_heads;
+  const std::int64_t first_head = pair % p.kv_heads * group;
   std::vector<Block> blocks;
-  for (std::int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-    for (std::int64_t first = 0; first < p.n_query; first += kAttendQueries) {
-      blocks.push_back({row, head, first, std::min(kAttendQueries, p.n_query - first)});
+  for (std::int64_t head = first_head; head < first_head + group; ++head) {
+    for (std::int64_t first = 0; first < p.n_query; first += size) {
+      blocks.push_back({pair / p.kv_heads, head, first, std::min(size, p.n_query - first)});
     }
   }
   return blocks;
+}
+
+std::int64_t total_keys(std::span<const RaggedKeys> keys) {
+  return std::accumulate(keys.begin(), keys.end(), std::int64_t{0},
+                         [](std::int64_t sum, const RaggedKeys& head) { return sum + n_key(head); });
 }
 
 /// (row, key/value head) pairs, most keys first; pairs of equal length in their own order.
@@ -112,29 +128,71 @@ std::vector<std::int64_t> longest_first(std::span<const RaggedKeys> keys) {
   return order;
 }
 
+void attend_pair(const RaggedAttention& p, std::int64_t pair, PackedHead& head) {
+  head.pack(p.keys[static_cast<std::size_t>(pair)], p.head_dim);
+  for (const Block& block : blocks_of(p, pair, kAttendQueries)) attend(p, head, block);
+}
+
+/// A pair per task: each is packed and used by one thread, whose caches it stays in.
+void attend_by_pairs(const RaggedAttention& p, const std::vector<std::int64_t>& order, PackedHeadPool& pool) {
+  parallel_for(static_cast<std::int64_t>(order.size()), [&](std::int64_t task) {
+    std::unique_ptr<PackedHead> head = pool.take();
+    attend_pair(p, order[static_cast<std::size_t>(task)], *head);
+    pool.give_back(std::move(head));
+  });
+}
+
+/// For few pairs: all are packed, then their blocks of queries are shared out, small enough that every thread gets
+/// several.
+void attend_by_blocks(const RaggedAttention& p, const std::vector<std::int64_t>& order, PackedHeadPool& pool) {
+  std::vector<std::unique_ptr<PackedHead>> heads(order.size());
+  parallel_for(static_cast<std::int64_t>(order.size()), [&](std::int64_t i) {
+    const auto at = static_cast<std::size_t>(i);
+    heads[at] = pool.take();
+    heads[at]->pack(p.keys[static_cast<std::size_t>(order[at])], p.head_dim);
+  });
+  struct Task {
+    const PackedHead* head;
+    Block block;
+  };
+  constexpr std::int64_t kTileQueries = 12;  // two register tiles: a block of fewer wastes much of its packed keys
+  const std::int64_t share = p.rows * p.heads * p.n_query / (6 * thread_count());
+  const std::int64_t size = std::clamp(share / kTileQueries * kTileQueries, kTileQueries, kAttendQueries);
+  std::vector<Task> tasks;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    for (const Block& block : blocks_of(p, order[i], size)) tasks.push_back({heads[i].get(), block});
+  }
+  parallel_for(static_cast<std::int64_t>(tasks.size()), [&](std::int64_t i) {
+    const Task& task = tasks[static_cast<std::size_t>(i)];
+    attend(p, *task.head, task.block);
+  });
+  for (auto& head : heads) pool.give_back(std::move(head));
+}
+
 }  // namespace
+
+double attention_work(const RaggedAttention& problem, std::int64_t n_key) {
+  const std::int64_t group = problem.heads / problem.kv_heads;
+  return 4.0 * static_cast<double>(problem.head_dim * problem.n_query * group) * static_cast<double>(n_key);
+}
 
 void ragged_attention(const RaggedAttention& problem) {
   check(problem);
   static PackedHeadPool pool;
-  const std::vector<std::int64_t> order = longest_first(problem.keys);
-  // With a few tasks for each thread the longest-first order balances them; with fewer, blocks must be shared.
-  const auto task_count = static_cast<std::int64_t>(order.size());
-  const bool shares_blocks = task_count < 4 * thread_count();
-  parallel_for(task_count, [&](std::int64_t task) {
-    const std::int64_t pair = order[static_cast<std::size_t>(task)];
+  const auto pairs = static_cast<std::int64_t>(problem.keys.size());
+  if (thread_count() == 1 || attention_work(problem, total_keys(problem.keys)) < kWorthThreads) {
     std::unique_ptr<PackedHead> head = pool.take();
-    head->pack(problem.keys[static_cast<std::size_t>(pair)], problem.head_dim);
-    const std::vector<Block> blocks = blocks_of(problem, pair / problem.kv_heads, pair % problem.kv_heads);
-    const auto run = [&](std::int64_t i) { attend(problem, *head, blocks[static_cast<std::size_t>(i)]); };
-    const auto block_count = static_cast<std::int64_t>(blocks.size());
-    if (shares_blocks) {
-      parallel_for(block_count, run);
-    } else {
-      for (std::int64_t i = 0; i < block_count; ++i) run(i);
-    }
+    for (std::int64_t pair = 0; pair < pairs; ++pair) attend_pair(problem, pair, *head);
     pool.give_back(std::move(head));
-  });
+    return;
+  }
+  // With many pairs for each thread the longest-first order balances them.
+  const std::vector<std::int64_t> order = longest_first(problem.keys);
+  if (pairs >= 8 * thread_count()) {
+    attend_by_pairs(problem, order, pool);
+  } else {
+    attend_by_blocks(problem, order, pool);
+  }
 }
 
 }  // namespace kvscope

@@ -40,17 +40,27 @@ struct RaggedAttention {
   std::int64_t n_query = 0;
   std::int64_t head_dim = 0;             ///< any; 32, 64, 96 and 128 fill the registers
   std::span<const float> softmax_scale;  ///< one for all heads, or [heads]
-  StridedHeads<const void*> queries;     ///< [rows, heads, n_query, head_dim]
-  std::span<const RaggedKeys> keys;      ///< [rows * kv_heads], row by row
-  StridedHeads<void*> output;            ///< [rows, heads, n_query, head_dim]
+  /// Empty, one for all heads, or [heads]: no |logit| of the head is larger (infinity: not known). A bound of at
+  /// most kLargestUsableBound saves the search for the maximum. What exceeds a bound given here may overflow.
+  std::span<const float> logit_bound = {};
+  StridedHeads<const void*> queries;  ///< [rows, heads, n_query, head_dim]
+  std::span<const RaggedKeys> keys;   ///< [rows * kv_heads], row by row
+  StridedHeads<void*> output;         ///< [rows, heads, n_query, head_dim]
 };
+
+/// Multiplications and additions of attending to so many keys, summed over all rows and key/value heads:
+/// 4 * head_dim * n_query * heads / kv_heads * n_key.
+[[nodiscard]] double attention_work(const RaggedAttention& problem, std::int64_t n_key);
+
+/// Work below which handing it to other threads costs more than it saves: some 10 microseconds of one core.
+inline constexpr double kWorthThreads = 2e6;
 
 /// output = softmax(scale * q K^T) V for every (row, head) with its own K and V; 0 where there are no keys.
 ///
-/// Accumulates in float32. The bits of a query's output depend on this query and on the sequence of its keys
-/// only: not on the other rows, heads or queries, the number of threads, or the split over segments.
-/// Runs on parallel_for, a (row, key/value head) per task, longest first; where there are few of them, their
-/// blocks of queries are tasks too.
+/// Accumulates in float32. The bits of a query's output depend on this query, on the sequence of its keys and on the
+/// head's logit_bound only: not on the other rows, heads or queries, the number of threads, or the split over segments.
+/// Runs on parallel_for unless there is little work: many (row, key/value head) pairs a pair at a time, few ones a
+/// block of queries at a time, longest first.
 /// Cost: 4 * head_dim * n_query * (sum of the keys of every query head) FLOP, plus one pass over K and V.
 /// Reference: ragged_attention_reference().
 /// @throws Error  kUsage for shapes or element types that do not fit.

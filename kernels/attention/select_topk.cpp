@@ -1,5 +1,5 @@
 // Compiled once per instruction set: foreach_target.h includes this file again for each.
-#define HWY_DISABLED_TARGETS (HWY_AVX3_DL | HWY_SSSE3)  // as in collectors/compute/strip_kernels.cpp
+#define HWY_DISABLED_TARGETS (HWY_AVX3_DL | HWY_SSSE3)  // as in collectors/compute/row_kernels.cpp
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention/select_topk.cpp"
 #include <hwy/foreach_target.h>

@@ -1,13 +1,13 @@
 // Compiled once per instruction set: foreach_target.h includes this file again for each.
-#define HWY_DISABLED_TARGETS (HWY_AVX3_DL | HWY_SSSE3)  // as in collectors/compute/strip_kernels.cpp
+#define HWY_DISABLED_TARGETS (HWY_AVX3_DL | HWY_SSSE3)  // as in collectors/compute/row_kernels.cpp
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tests/benchmarks/ceilings.cpp"
 #include <hwy/foreach_target.h>
 // foreach_target.h comes first.
 #include "collectors/base/parallel.h"
 #include "collectors/compute/aligned_buffer.h"
+#include "collectors/compute/row_kernels.h"
 #include "collectors/compute/simd_level.h"
-#include "collectors/compute/strip_kernels.h"
 #include "tests/benchmarks/bfloat16_dot.h"
 #include "tests/benchmarks/ceilings.h"
 
@@ -94,7 +94,7 @@ double exponential_ceiling(const RaceOptions& options) {
         parallel_for(options.threads, [&](std::int64_t thread) {
           // Exponentials of exponentials stay in [0, 1] - 1.
           float* row = rows[static_cast<std::size_t>(thread)].data();
-          for (int round = 0; round < kRounds; ++round) use(strip_kernels().exponentials(row, kCount, 1.0F));
+          for (int round = 0; round < kRounds; ++round) use(row_kernels().exponentials2(row, kCount, 1.0F));
         });
       },
       options);

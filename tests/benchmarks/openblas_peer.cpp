@@ -2,8 +2,9 @@
 #include "collectors/base/parallel.h"
 #include "collectors/compute/aligned_buffer.h"
 #include "collectors/compute/attention_strip.h"
+#include "collectors/compute/product_kernels.h"
+#include "collectors/compute/row_kernels.h"
 #include "collectors/compute/simd_level.h"
-#include "collectors/compute/strip_kernels.h"
 #include "tests/benchmarks/attention_peers.h"
 #include "tests/benchmarks/query_blocks.h"
 
@@ -31,11 +32,11 @@ int narrow(std::int64_t extent) {
   return static_cast<int>(extent);
 }
 
-/// exp(row - max of the row) with the row's padding at 0; returns 1 / sum.
+/// 2^(row - max of the row) with the row's padding at 0; returns 1 / sum.
 float unnormalised_softmax(float* row, std::int64_t n_key, std::int64_t padded) {
   std::fill(row + n_key, row + padded, -std::numeric_limits<float>::infinity());
-  const StripKernels& kernels = strip_kernels();
-  return 1.0F / kernels.exponentials(row, padded, kernels.maximum(row, padded));
+  const RowKernels& kernels = row_kernels();
+  return 1.0F / kernels.exponentials2(row, padded, kernels.maximum(row, padded));
 }
 
 }  // namespace
@@ -57,7 +58,7 @@ struct OpenBlas::Functions {
     float* map = buffer.reserve(n * stride);
     const int depth = narrow(shape.head_dim);
     auto* output = static_cast<float*>(copy.output) + offset;
-    sgemm(kRowMajor, kAsItIs, kTransposed, narrow(n), narrow(shape.n_key), depth, problem.scale(),
+    sgemm(kRowMajor, kAsItIs, kTransposed, narrow(n), narrow(shape.n_key), depth, problem.scale() * kLog2E,
           static_cast<const float*>(copy.queries) + offset, depth, static_cast<const float*>(copy.keys) + key_offset,
           depth, 0.0F, map, narrow(stride));
     std::vector<float> factors(static_cast<std::size_t>(n));
@@ -67,7 +68,7 @@ struct OpenBlas::Functions {
     sgemm(kRowMajor, kAsItIs, kAsItIs, narrow(n), depth, narrow(shape.n_key), 1.0F, map, narrow(stride),
           static_cast<const float*>(copy.values) + key_offset, depth, 0.0F, output, depth);
     for (std::int64_t i = 0; i < n; ++i) {
-      strip_kernels().scale(output + i * depth, depth, factors[static_cast<std::size_t>(i)]);
+      row_kernels().scale(output + i * depth, depth, factors[static_cast<std::size_t>(i)]);
     }
   }
 };

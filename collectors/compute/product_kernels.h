@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+
+namespace kvscope {
+
+/// Keys per packed panel: four 512-bit vectors, so that a register tile of 6 queries x 64 keys fills 24 of
+/// the 32 registers of AVX-512 and hides the latency of the multiply-add (4 cycles x 2 units = 8 tiles).
+inline constexpr std::int64_t kPanelKeys = 64;
+/// Floats of one 512-bit vector: columns of a product and padded channels are multiples of it.
+inline constexpr std::int64_t kVectorFloats = 16;
+
+/// One matrix product in float32: c[rows, columns] (+)= a[rows, depth] b[depth, columns].
+///
+/// Each element is one chain of multiply-adds over depth in ascending order, so a row's bits do not depend
+/// on the other rows. Strides are in elements; `columns` is a multiple of kVectorFloats; c and every row of
+/// it are aligned to 64 bytes; b may lie anywhere, but is read fastest when it is aligned so, too.
+struct Product {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  std::int64_t depth = 0;
+  const float* a = nullptr;
+  std::int64_t a_stride = 0;
+  const float* b = nullptr;
+  std::int64_t b_stride = 0;
+  float* c = nullptr;
+  std::int64_t c_stride = 0;
+  bool accumulate = false;
+};
+
+/// Matrix products for one instruction set, the second and third with something done to the results while
+/// they are in registers; for those `columns` is a multiple of kPanelKeys.
+struct ProductKernels {
+  void (*multiply)(const Product& product);
+  /// Also folds the results of a row into its running maxima: lane l of maxima[row * kVectorFloats + l] sees
+  /// some of the columns, all lanes together see all of them. Lanes beyond the vector length stay.
+  void (*multiply_maximum)(const Product& product, float* maxima);
+  /// c = 2^(a b - shift), and adds a row's results to its running sums, laid out like the maxima.
+  void (*multiply_exponential)(const Product& product, float shift, float* sums);
+};
+
+/// The kernels of simd_level().
+[[nodiscard]] const ProductKernels& product_kernels();
+
+}  // namespace kvscope
