@@ -9,6 +9,7 @@
 #include "collectors/compute/aligned_buffer.h"
 #include "collectors/compute/attention_strip.h"
 #include "collectors/compute/packing_kernels.h"
+#include "collectors/compute/product_kernels.h"
 #include "collectors/hdf5/raw_dataset.h"
 
 #include <algorithm>

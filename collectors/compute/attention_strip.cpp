@@ -1,12 +1,11 @@
 #include "collectors/compute/attention_strip.h"
 
 #include "collectors/compute/aligned_buffer.h"
+#include "collectors/compute/online_softmax.h"
 #include "collectors/compute/product_kernels.h"
 #include "collectors/compute/row_kernels.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -147,14 +146,14 @@ class Accumulator {
     for (std::int64_t first_key = 0; first_key < head_.n_key(); first_key += kBlockKeys) {
       const LogitBlock block = logit_block(first_key);
       logits_and_maxima(block, lanes_);
-      for (std::int64_t i = 0; i < n_query_; ++i) exponentiate_row(i, block.n_key, first_key == 0);
+      for (std::int64_t i = 0; i < n_query_; ++i) exponentiate_row(i, block.n_key);
       add_values(block);
     }
   }
 
   /// Adds all keys when no logit is larger than `bound`.
   void add_keys_within(float bound) {
-    const float shift = std::max(0.0F, bound - (kLargestUsableBound - 13.0F)) * kLog2E;
+    const float shift = bounded_shift(bound);
     std::fill_n(lanes_, n_query_ * kVectorFloats, 0.0F);
     for (std::int64_t first_key = 0; first_key < head_.n_key(); first_key += kBlockKeys) {
       const LogitBlock block = logit_block(first_key);
@@ -166,14 +165,14 @@ class Accumulator {
     }
     for (std::int64_t i = 0; i < n_query_; ++i) {
       const float* lanes = lanes_ + i * kVectorFloats;
-      sum_[static_cast<std::size_t>(i)] = std::accumulate(lanes, lanes + kVectorFloats, 0.0F);
+      softmax_.add(i, std::accumulate(lanes, lanes + kVectorFloats, 0.0F));
     }
   }
 
   void write(float* output, std::int64_t output_stride) const {
     const std::int64_t padded = head_.padded_head_dim();
     for (std::int64_t i = 0; i < n_query_; ++i) {
-      row_kernels().scale(output_ + i * padded, padded, 1.0F / sum_[static_cast<std::size_t>(i)]);
+      row_kernels().scale(output_ + i * padded, padded, 1.0F / softmax_.sum(i));
       std::copy_n(output_ + i * padded, head_.head_dim(), output + i * output_stride);
     }
   }
@@ -189,23 +188,11 @@ class Accumulator {
             .stride = stride_};
   }
 
-  /// Turns a row's logits into exponentials relative to the largest logit so far; what was summed up before is
-  /// rescaled where that largest logit grows.
-  void exponentiate_row(std::int64_t i, std::int64_t n_key, bool first) {
-    const RowKernels& kernels = row_kernels();
-    float& maximum = maximum_[static_cast<std::size_t>(i)];
-    float& sum = sum_[static_cast<std::size_t>(i)];
-    const float block_maximum = lanes_[i * kVectorFloats];
-    if (first) {
-      maximum = block_maximum;
-      sum = 0.0F;
-    } else if (block_maximum > maximum) {
-      const float shrink = std::exp2(maximum - block_maximum);
-      kernels.scale(output_ + i * head_.padded_head_dim(), head_.padded_head_dim(), shrink);
-      sum *= shrink;
-      maximum = block_maximum;
-    }
-    sum += kernels.exponentials2(strip_ + i * stride_, round_up(n_key, kVectorFloats), maximum);
+  /// Turns a row's logits into exponentials relative to the largest logit so far.
+  void exponentiate_row(std::int64_t i, std::int64_t n_key) {
+    const std::int64_t width = head_.padded_head_dim();
+    const float shift = softmax_.begin_block(i, lanes_[i * kVectorFloats], output_ + i * width, width);
+    softmax_.add(i, row_kernels().exponentials2(strip_ + i * stride_, round_up(n_key, kVectorFloats), shift));
   }
 
   void add_rest(const LogitBlock& block, std::int64_t rest, float shift) {
@@ -227,11 +214,15 @@ class Accumulator {
   float* strip_;
   float* output_;
   float* lanes_;  ///< [n_query, kVectorFloats]: maxima or sums of a row, lane by lane
-  std::array<float, kAttendQueries> maximum_{};
-  std::array<float, kAttendQueries> sum_{};
+  OnlineSoftmax<kAttendQueries> softmax_;
 };
 
 }  // namespace
+
+float bounded_shift(float logit_bound) {
+  constexpr float kLargestExponent = 60.0F;
+  return std::max(0.0F, logit_bound - kLargestExponent) * kLog2E;
+}
 
 std::int64_t strip_stride(std::int64_t n_key) {
   constexpr std::int64_t kPageFloats = 1024;

@@ -23,6 +23,9 @@ struct QueryBlock {
 /// the normal range of float32 (or of bfloat16).
 inline constexpr float kLargestUsableBound = 73.0F;
 
+/// The shift of exponentials to base 2 for a bound of at most kLargestUsableBound.
+[[nodiscard]] float bounded_shift(float logit_bound);
+
 /// The attention kernels of the capture and of the ragged attention. In all of them a query's result
 /// depends on this query and on the sequence of keys and values only: not on the other queries of its
 /// block, on the number of threads, or on the segments the keys came from. Accumulation is in float32.

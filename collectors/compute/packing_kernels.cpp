@@ -69,6 +69,21 @@ void pack_key_panel(const float* const* rows, std::int64_t head_dim, float* HWY_
   }
 }
 
+void interleave(const std::uint16_t* even, const std::uint16_t* odd, std::int64_t count, float* target) {
+  const hn::Repartition<std::uint32_t, Floats> d;
+  const hn::Rebind<std::uint16_t, decltype(d)> half;
+  std::int64_t j = 0;
+  for (; j + kLanes <= count; j += kLanes) {
+    const auto low = hn::PromoteTo(d, hn::LoadU(half, even + j));
+    const auto high = hn::PromoteTo(d, hn::LoadU(half, odd + j));
+    const auto pairs = hn::Or(low, hn::ShiftLeft<16>(high));
+    hn::StoreU(hn::BitCast(Floats(), pairs), Floats(), target + j);
+  }
+  for (; j < count; ++j) {
+    target[j] = std::bit_cast<float>(std::uint32_t{even[j]} | std::uint32_t{odd[j]} << 16);
+  }
+}
+
 template <typename Half>
 void half_to_float(const Half* source, std::int64_t count, float* target) {
   const Floats d;
@@ -109,7 +124,8 @@ void to_float(const void* source, ElementType type, std::int64_t count, float* t
 }
 
 const PackingKernels* packing_table() {
-  static constexpr PackingKernels table{.to_float = to_float, .pack_key_panel = pack_key_panel};
+  static constexpr PackingKernels table{
+      .to_float = to_float, .pack_key_panel = pack_key_panel, .interleave = interleave};
   return &table;
 }
 

@@ -12,6 +12,8 @@ struct PackingKernels {
   void (*to_float)(const void* source, ElementType type, std::int64_t count, float* target);
   /// panel[channel * kPanelKeys + t] = rows[t][channel] for kPanelKeys rows.
   void (*pack_key_panel)(const float* const* rows, std::int64_t head_dim, float* panel);
+  /// Pairs of 16-bit elements in the place of a float: target[j] = (even[j], odd[j]).
+  void (*interleave)(const std::uint16_t* even, const std::uint16_t* odd, std::int64_t count, float* target);
 };
 
 /// The kernels of simd_level().

@@ -37,6 +37,15 @@ struct ProductKernels {
   void (*multiply_maximum)(const Product& product, float* maxima);
   /// c = 2^(a b - shift), and adds a row's results to its running sums, laid out like the maxima.
   void (*multiply_exponential)(const Product& product, float shift, float* sums);
+
+  // With bfloat16 dot products: each element of a and b is a pair of bfloat16 that lie in the place of a float, in
+  // order of the depth. Only where has_bfloat16_products().
+
+  void (*multiply_pairs)(const Product& product) = nullptr;
+  void (*multiply_pairs_maximum)(const Product& product, float* maxima) = nullptr;
+  /// c = 2^(factor * a b - shift) rounded to bfloat16, two in the place of a float; `columns` is kPanelKeys. The sums
+  /// are of what is not rounded yet.
+  void (*multiply_pairs_exponential)(const Product& product, float factor, float shift, float* sums) = nullptr;
 };
 
 /// The kernels of simd_level().

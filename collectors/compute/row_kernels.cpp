@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "collectors/compute/row_kernels.cpp"
 #include <hwy/foreach_target.h>
 // foreach_target.h comes first.
+#include "collectors/compute/bfloat16_pairs-inl.h"
 #include "collectors/compute/row_kernels.h"
 #include "collectors/compute/simd_level.h"
 #include "collectors/compute/vector_math-inl.h"
@@ -53,6 +54,24 @@ float exponentials2(float* HWY_RESTRICT row, std::int64_t count, float shift) {
   return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]))));
 }
 
+#if HWY_TARGET == HWY_AVX3
+float exponentials2_to_bfloat16(const float* HWY_RESTRICT row, std::int64_t count, float factor, float shift,
+                                float* HWY_RESTRICT pairs) {
+  const Floats d;
+  const FloatVector f = hn::Set(d, factor);
+  const FloatVector offset = hn::Set(d, shift);
+  FloatVector sums[2] = {hn::Zero(d), hn::Zero(d)};
+  for (std::int64_t j = 0; j < count; j += 2 * kLanes) {
+    const FloatVector low = exponential2(hn::MulSub(hn::Load(d, row + j), f, offset));
+    const FloatVector high = exponential2(hn::MulSub(hn::Load(d, row + j + kLanes), f, offset));
+    hn::Store(bfloat16_of(low, high), d, pairs + j / 2);
+    sums[0] = hn::Add(sums[0], low);
+    sums[1] = hn::Add(sums[1], high);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(sums[0], sums[1])));
+}
+#endif
+
 void scale(float* HWY_RESTRICT row, std::int64_t count, float factor) {
   const Floats d;
   const FloatVector f = hn::Set(d, factor);
@@ -67,7 +86,12 @@ void add(const float* HWY_RESTRICT row, std::int64_t count, float* HWY_RESTRICT 
 }
 
 const RowKernels* row_table() {
-  static constexpr RowKernels table{.maximum = maximum, .exponentials2 = exponentials2, .scale = scale, .add = add};
+  static constexpr RowKernels table {
+    .maximum = maximum, .exponentials2 = exponentials2, .scale = scale, .add = add,
+#if HWY_TARGET == HWY_AVX3
+    .exponentials2_to_bfloat16 = exponentials2_to_bfloat16
+#endif
+  };
   return &table;
 }
 

@@ -19,6 +19,10 @@ struct RowKernels {
   void (*scale)(float* row, std::int64_t count, float factor);
   /// sums[j] += row[j].
   void (*add)(const float* row, std::int64_t count, float* sums);
+  /// pairs = 2^(factor * row[j] - shift) rounded to bfloat16, two in the place of a float; returns the sum of what is
+  /// not rounded. `count` is a multiple of 32. Only where has_bfloat16_products().
+  float (*exponentials2_to_bfloat16)(const float* row, std::int64_t count, float factor, float shift,
+                                     float* pairs) = nullptr;
 };
 
 /// The kernels of simd_level().

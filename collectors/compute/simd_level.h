@@ -7,7 +7,8 @@
 namespace kvscope {
 
 /// Instruction sets that this program has kernels for and this processor can run, best first:
-/// "avx512", "avx2", "sse4", "scalar" on x86-64. The last one always works.
+/// "avx512bf16" (AVX-512 with dot products of bfloat16), "avx512", "avx2", "sse4", "scalar" on x86-64. The last one
+/// always works.
 [[nodiscard]] std::vector<std::string> simd_levels();
 
 /// The level in use: the best one, or what the environment variable KVSCOPE_SIMD or force_simd_level()
@@ -15,6 +16,9 @@ namespace kvscope {
 /// by bit need the same level.
 /// @throws Error  kUsage if KVSCOPE_SIMD names a level that is not available.
 [[nodiscard]] std::string simd_level();
+
+/// Whether the level in use has dot products of bfloat16.
+[[nodiscard]] bool has_bfloat16_products();
 
 /// Switches every kernel of the process to `level`; "" goes back to the best. For tests and benchmarks:
 /// call it while no kernel runs.

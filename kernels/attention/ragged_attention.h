@@ -57,12 +57,13 @@ inline constexpr double kWorthThreads = 2e6;
 
 /// output = softmax(scale * q K^T) V for every (row, head) with its own K and V; 0 where there are no keys.
 ///
-/// Accumulates in float32. The bits of a query's output depend on this query, on the sequence of its keys and on the
-/// head's logit_bound only: not on the other rows, heads or queries, the number of threads, or the split over segments.
-/// Runs on parallel_for unless there is little work: many (row, key/value head) pairs a pair at a time, few ones a
-/// block of queries at a time, longest first.
-/// Cost: 4 * head_dim * n_query * (sum of the keys of every query head) FLOP, plus one pass over K and V.
-/// Reference: ragged_attention_reference().
+/// Accumulates in float32; where queries, keys and values are all bfloat16 and the processor has products of them, it
+/// multiplies in bfloat16 (attend_bfloat16_block()), else in float32. The bits of a query's output depend on this
+/// query, on the sequence of its keys and on the head's logit_bound only: not on the other rows, heads or queries, the
+/// number of threads, or the split over segments. Runs on parallel_for unless there is little work: many (row,
+/// key/value head) pairs a pair at a time, few ones a block of queries at a time, longest first. Cost: 4 * head_dim *
+/// n_query * (sum of the keys of every query head) FLOP, plus one pass over K and V. Reference:
+/// ragged_attention_reference().
 /// @throws Error  kUsage for shapes or element types that do not fit.
 void ragged_attention(const RaggedAttention& problem);
 

@@ -38,6 +38,7 @@ at::Tensor attend(const AttentionSite& site, const at::Tensor& q, const at::Tens
                     .n_query = q.size(2),
                     .head_dim = q.size(3),
                     .softmax_scale = site.softmax_scale,
+                    .logit_bound = site.logit_bound,
                     .queries = heads_of(queries, "q"),
                     .keys = ragged,
                     .output = output_heads_of(output)});

@@ -95,6 +95,7 @@ at::Tensor CompressedKvCache::attend(const AttentionSite& site, const Step& step
                 .n_query = q.size(2),
                 .head_dim = q.size(3),
                 .softmax_scale = site.softmax_scale,
+                .logit_bound = site.logit_bound,
                 .queries = heads_of(queries, "q"),
                 .keys = key_heads,
                 .values = value_heads,

@@ -22,6 +22,7 @@ struct LayerStep {
   std::int64_t n_query = 0;
   std::int64_t head_dim = 0;
   std::span<const float> softmax_scale;  ///< one for all heads, or [heads]
+  std::span<const float> logit_bound;    ///< [heads], or empty: no |logit| of a head is larger
   StridedHeads<const void*> queries;     ///< [rows, heads, n_query, head_dim]
   StridedHeads<const void*> keys;        ///< [rows, kv_heads, n_query, head_dim]
   StridedHeads<const void*> values;      ///< [rows, kv_heads, n_query, head_dim]

@@ -76,6 +76,7 @@ void LayerCache::attend(const LayerStep& call, CacheSeconds& seconds) {
                       .n_query = call.n_query,
                       .head_dim = call.head_dim,
                       .softmax_scale = call.softmax_scale,
+                      .logit_bound = call.logit_bound,
                       .queries = call.queries,
                       .keys = keys,
                       .output = call.output});

@@ -77,7 +77,7 @@ double arithmetic_ceiling(const RaceOptions& options, float (*round)(std::int64_
 }
 
 std::optional<double> bfloat16_dot_ceiling(const RaceOptions& options) {
-  if (simd_level() != "avx512" || !has_bfloat16_dot()) return std::nullopt;
+  if (!has_bfloat16_products()) return std::nullopt;
   return arithmetic_ceiling(options, bfloat16_dots);
 }
 
