@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
+#include <numeric>
 
 TEST_SUITE_BEGIN("collectors.attention_strip");
 
@@ -72,6 +74,14 @@ void check_against_reference(std::int64_t n_query, std::int64_t n_key, std::int6
   CHECK(largest_difference(probabilities, expected.probabilities) < tolerance(head_dim) / 5);
 }
 
+void make_unit_rows(std::vector<float>& values, std::size_t width) {
+  for (auto row = values.begin(); row != values.end(); row += static_cast<std::ptrdiff_t>(width)) {
+    const auto end = row + static_cast<std::ptrdiff_t>(width);
+    const float norm = std::sqrt(std::inner_product(row, end, row, 0.0F));
+    std::transform(row, end, row, [&](float x) { return x / norm; });
+  }
+}
+
 }  // namespace
 
 TEST_CASE("one key makes the output its value") {
@@ -103,10 +113,10 @@ TEST_CASE("sizes around every block agree with the double reference at every lev
   for (const auto& level : simd_levels()) {
     CAPTURE(level);
     force_simd_level(level);
-    for (const std::int64_t n_key : {1, 2, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 1089, 2049}) {
+    for (const std::int64_t n_key : {1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 129, 511, 512, 513, 577, 1025}) {
       check_against_reference(5, n_key, 32, ElementType::kFloat32);
     }
-    for (const std::int64_t n_query : {1, 2, 3, 4, 5, 6, 7, 12, 13, 95, 96, 97}) {
+    for (const std::int64_t n_query : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 18, 95, 96, 97}) {
       check_against_reference(n_query, 70, 16, ElementType::kFloat32);
     }
   }
@@ -162,6 +172,50 @@ TEST_CASE("the strip times the values is the attention's output and its padding 
   strip_output(head, strip.data(), 9, output.data(), 80);
   const auto expected = attention_reference(queries, data.keys, data.values, 80, kScale);
   CHECK(largest_difference(output, expected.output) < tolerance(80));
+}
+
+TEST_CASE("a bound on the logits changes nothing but roundings at every level") {
+  const SimdLevelGuard guard;
+  for (const auto& level : simd_levels()) {
+    CAPTURE(level);
+    force_simd_level(level);
+    // Unit queries and keys times a temperature, as models with normalised attention have them.
+    for (const float temperature : {0.5F, 30.0F, 60.0F, 61.0F, kLargestUsableBound, 80.0F}) {
+      for (const std::int64_t n_key : {1, 15, 16, 63, 64, 65, 511, 512, 513, 1100}) {
+        CAPTURE(temperature);
+        CAPTURE(n_key);
+        HeadData data(n_key, 32, ElementType::kFloat32, 91);
+        auto queries = normal_values(7 * 32, 92);
+        make_unit_rows(data.keys, 32);
+        make_unit_rows(queries, 32);
+        // One query points where the first key does, one away from it: logits at both ends of the bound.
+        std::copy_n(data.keys.begin(), 32, queries.begin());
+        std::transform(data.keys.begin(), data.keys.begin() + 32, queries.begin() + 32, std::negate<>());
+        const AttentionReference expected = attention_reference(queries, data.keys, data.values, 32, temperature);
+        KeyValueSegment segment = data.segment();
+        segment.keys = data.keys.data();
+        PackedHead head;
+        head.pack({&segment, 1}, 32);
+        std::vector<float> output(queries.size(), NAN);
+        attend_block(head, {queries.data(), 32, 7, temperature, temperature}, output.data(), 32);
+        // A logit's error grows with the temperature, and with it the relative error of a weight.
+        CHECK(largest_difference(output, expected.output) < 5.0 * (temperature + 8.0) * std::ldexp(1.0, -22));
+      }
+    }
+  }
+}
+
+TEST_CASE("not-a-number is seen in the output of bounded logits") {
+  HeadData data(70, 16, ElementType::kFloat32, 71);
+  data.keys[5] = NAN;
+  KeyValueSegment segment = data.segment();
+  segment.keys = data.keys.data();
+  PackedHead head;
+  head.pack({&segment, 1}, 16);
+  std::vector<float> output(16);
+  const auto queries = normal_values(16, 72);
+  attend_block(head, {queries.data(), 16, 1, kScale, 20.0F}, output.data(), 16);
+  for (const float x : output) CHECK(std::isnan(x));
 }
 
 TEST_CASE("a query's bits do not depend on the other queries of its block") {

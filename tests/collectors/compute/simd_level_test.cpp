@@ -21,6 +21,14 @@ TEST_CASE("each available level can be forced and is then in use") {
   CHECK(simd_level() == levels.front());
 }
 
+TEST_CASE("only the level named after them has bfloat16 products") {
+  for (const auto& level : simd_levels()) {
+    force_simd_level(level);
+    CHECK(has_bfloat16_products() == (level == "avx512bf16"));
+  }
+  force_simd_level("");
+}
+
 TEST_CASE("an unknown level is a usage error that lists the available ones") {
   check_error(
       ErrorCode::kUsage, [] { force_simd_level("mmx"); }, "mmx", simd_levels().front());

@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <limits>
 #include <vector>
 
 TEST_SUITE_BEGIN("kernels.ragged_attention");
@@ -108,6 +110,68 @@ TEST_CASE("all head sizes and element types agree with the double reference at e
   }
 }
 
+TEST_CASE("bfloat16 attention agrees with the double reference around every block") {
+  const SimdLevelGuard guard;
+  for (const auto& level : simd_levels()) {
+    CAPTURE(level);
+    force_simd_level(level);
+    for (const std::int64_t head_dim : {2, 16, 30, 32, 64, 80, 128}) {
+      CAPTURE(head_dim);
+      RandomProblem random(1, 21, 21, 13, head_dim,
+                           {1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 95, 255, 256, 257, 511, 512, 513, 577, 1025, 0},
+                           ElementType::kBFloat16, ElementType::kBFloat16);
+      CHECK(largest_difference(random.run(), ragged_attention_reference(random.problem)) <
+            tolerance(head_dim, ElementType::kBFloat16));
+    }
+    for (const std::int64_t n_query : {1, 5, 6, 7, 95, 96, 97}) {
+      CAPTURE(n_query);
+      RandomProblem random(1, 1, 1, n_query, 64, {100}, ElementType::kBFloat16, ElementType::kBFloat16);
+      CHECK(largest_difference(random.run(), ragged_attention_reference(random.problem)) <
+            tolerance(64, ElementType::kBFloat16));
+    }
+  }
+}
+
+TEST_CASE("bounds on the logits of some heads change nothing but roundings") {
+  const SimdLevelGuard guard;
+  for (const auto& level : simd_levels()) {
+    CAPTURE(level);
+    force_simd_level(level);
+    for (const ElementType type : {ElementType::kFloat32, ElementType::kBFloat16}) {
+      RandomProblem random(1, 3, 3, 9, 32, {600, 63, 64}, type, type);
+      const auto expected = ragged_attention_reference(random.problem);
+      // Logits of unit normal queries and keys at scale 0.2 stay well below 30.
+      const std::vector<float> bounds = {30.0F, 72.0F, std::numeric_limits<float>::infinity()};
+      random.problem.logit_bound = bounds;
+      CHECK(largest_difference(random.run(), expected) < tolerance(32, type));
+      random.problem.logit_bound = std::span(bounds).first(1);
+      CHECK(largest_difference(random.run(), expected) < tolerance(32, type));
+    }
+  }
+}
+
+TEST_CASE("bfloat16 bits depend neither on threads nor on the split over segments") {
+  const ThreadCountGuard guard;
+  RandomProblem random(1, 2, 1, 100, 64, {700}, ElementType::kBFloat16, ElementType::kBFloat16);
+  set_thread_count(1);
+  const auto expected = random.run();
+  set_thread_count(3);
+  CHECK(random.run() == expected);
+  for (const std::int64_t split : {0, 1, 64, 699, 700}) {
+    random.keys[0] = {random.data[0].segment(0, split), random.data[0].segment(split, 700 - split)};
+    CHECK(random.run() == expected);
+  }
+}
+
+TEST_CASE("bfloat16 queries at odd strides are attended to like others") {
+  RandomProblem random(1, 1, 1, 5, 16, {40}, ElementType::kBFloat16, ElementType::kBFloat16);
+  const auto expected = ragged_attention_reference(random.problem);
+  std::vector<std::uint16_t> spread(5 * 17 + 1);
+  for (std::size_t i = 0; i < 5; ++i) std::memcpy(&spread[1 + i * 17], &random.queries[i * 32], 32);
+  random.problem.queries = {&spread[1], ElementType::kBFloat16, 0, 0, 17};
+  CHECK(largest_difference(random.run(), expected) < tolerance(16, ElementType::kBFloat16));
+}
+
 TEST_CASE("query heads of a group read the same keys with their own scales") {
   RandomProblem random(2, 6, 2, 5, 16, {40, 7, 0, 90}, ElementType::kFloat32, ElementType::kFloat32);
   const std::vector<float> scales = {0.1F, 0.2F, 0.3F, 0.4F, 0.5F, 0.6F};
@@ -191,6 +255,11 @@ TEST_CASE("shapes that do not fit are refused") {
   p.softmax_scale = {};
   check_error(
       ErrorCode::kUsage, [&] { ragged_attention(p); }, "scale");
+  p = random.problem;
+  const std::vector<float> three_bounds(3, 1.0F);
+  p.logit_bound = three_bounds;
+  check_error(
+      ErrorCode::kUsage, [&] { ragged_attention(p); }, "bound");
   p = random.problem;
   p.queries.type = ElementType::kInt8;
   check_error(
