@@ -12,9 +12,9 @@ function sortedScoresPlot() {
       [[rank + 1, scores[index], `${headName(placeOfHead(index))}: ${numberText(scores[index])}`, routeAddress("head", Object.values(placeOfHead(index)))]] : [])),
   }));
   if (classes.threshold !== undefined)
-    series.push({ name: `split at ${numberText(classes.threshold)}`, style: "ink", dash: "5 4", points: [[0, classes.threshold], [order.length + 1, classes.threshold]] });
+    series.push({ name: `split at ${numberText(classes.threshold)}`, style: "ink", dash: "5 4", kind: "line", points: [[0, classes.threshold], [order.length + 1, classes.threshold]] });
   return drawPlot({
-    title: "All heads by rising score; every dot opens its head",
+    title: "All heads by rising score; a dot opens its head",
     x: { label: "Heads by rising score", low: 0, high: order.length + 1 },
     y: { label: classes.score_label, low: range[0], high: range[1], kind: positive ? "log" : "linear" },
     series, width: 760, height: 320,
@@ -42,7 +42,7 @@ function comparisonGrid(comparison) {
 function comparisonPart(comparison) {
   const differing = [...atlas.classes.letters].filter((letter, i) => letter !== comparison.letters[i]).length;
   return element("div", { class: "comparison" },
-    element("h3", {}, `Compared with ${comparison.name}`),
+    element("h2", {}, `Compared with ${comparison.name}`),
     element("p", {}, `Method ${comparison.method}: ${percentText(comparison.agreement)} of the heads have the same class (${counted(differing, "head")} ${differing === 1 ? "differs" : "differ"}); ` +
       `Jaccard index of the contextual heads ${comparison.jaccard.toFixed(3)}; Cohen's kappa ${comparison.kappa === null ? "not defined" : comparison.kappa.toFixed(3)}. ` +
       "Left half of a cell: this classification; right half: the other. Framed where they differ."),
@@ -51,8 +51,19 @@ function comparisonPart(comparison) {
 
 function buildClassificationPage(container) {
   if (!atlas.classes) return;
-  container.append(sortedScoresPlot());
+  const drawn = document.querySelector('#heads figure a[href$="sorted_scores.svg"]');
+  if (drawn) drawn.closest("figure").querySelector(".scroll").replaceChildren(sortedScoresPlot());
   if (atlas.comparisons.length === 0)
     container.append(element("p", { class: "missing" }, "Nothing to compare with was given: --compare names another heads.json, for example a published map."));
   else container.append(...atlas.comparisons.map(comparisonPart));
+}
+
+/** Cells of the program's pictures that are named after a head open it. */
+function linkNamedCells() {
+  for (const title of document.querySelectorAll("section svg title")) {
+    const name = title.textContent.match(/^layer (\d+) head (\d+)\b/);
+    if (!name) continue;
+    title.parentNode.classList.add("opens-head");
+    title.parentNode.addEventListener("click", () => goTo("head", [name[1], name[2]]));
+  }
 }

@@ -11,7 +11,7 @@ function numberText(value, digits = 3) {
 }
 
 function percentText(share, digits = 1) {
-  return Number.isFinite(share) ? `${(100 * share).toFixed(digits)} %` : "not defined";
+  return Number.isFinite(share) ? `${(100 * share).toFixed(digits).replace("-", "−")} %` : "not defined";
 }
 
 function bytesText(bytes) {

@@ -3,8 +3,8 @@
 const kValuesUpTo = 12;  // heads a layer for which cells have room for a number
 
 class HeadGrid {
-  /** @param onPeek  called with the head under pointer or focus */
-  constructor(onPeek) {
+  /** @param peek  an element beside the grid   @param onPeek  called with the head under pointer or focus */
+  constructor(peek, onPeek) {
     this.onPeek = onPeek;
     this.root = element("div", { class: "grid-area" });
     this.controls = element("form", { class: "controls", onsubmit: (event) => event.preventDefault() });
@@ -12,7 +12,7 @@ class HeadGrid {
     this.legend = element("div", { class: "legend-area" });
     this.table = element("div", { class: "head-grid", role: "grid", "aria-label": "Heads by layer" });
     this.table.addEventListener("keydown", (event) => this.onKey(event));
-    this.root.append(this.controls, this.legend, element("div", { class: "grid-scroll" }, this.table), this.count);
+    this.root.append(this.controls, this.legend, element("div", { class: "grid-and-peek" }, element("div", {}, element("div", { class: "grid-scroll" }, this.table), this.count), peek));
     this.active = 0;
   }
 
@@ -64,7 +64,7 @@ class HeadGrid {
         if (event.key === "Enter") this.openFirst();
       },
     });
-    const numberBox = (label, name) => element("label", { class: "choice number" }, element("span", {}, label),
+    const numberBox = (label, name) => element("label", { class: "choice bound" }, element("span", {}, label),
       element("input", { type: "number", step: "any", name, onchange: (event) => this.set({ [name]: event.target.value }) }));
     this.controls.append(
       choice("Colour by", fieldOptions(), this.field.id, (value) => this.set({ color: value }), { name: "color" }),

@@ -3,7 +3,7 @@
 class HeadPage {
   constructor(root) {
     this.root = root;
-    this.mapView = new MapView(() => {}, (cursor) => this.pick(cursor));
+    this.mapView = new MapView((cursor) => this.follow(cursor), (cursor) => this.pick(cursor));
     this.foldView = new FoldView((cursor) => this.pick(cursor));
     themeChanged.add(() => this.index !== undefined && !this.root.hidden && this.drawMap());
     window.addEventListener("resize", () => !this.root.hidden && this.map && this.mapView.layout());
@@ -46,6 +46,9 @@ class HeadPage {
       query: query.has("query") ? Number(query.get("query")) : undefined,
       key: query.has("key") ? Number(query.get("key")) : undefined,
     };
+    const kept = replaysWithKept(this.index, this.settings.step);
+    if (!kept.some(([number]) => number === this.settings.kept))
+      this.settings.kept = this.settings.show === "captured" || kept.length === 0 ? "" : kept[kept.length - 1][0];
   }
 
   set(changes) {
@@ -54,11 +57,21 @@ class HeadPage {
     this.build();
   }
 
+  /** The fold follows the cursor, once a frame. */
+  follow(cursor) {
+    this.settings.query = cursor.query;
+    this.settings.key = cursor.key;
+    if (this.folding) return;
+    this.folding = requestAnimationFrame(() => {
+      this.folding = 0;
+      this.drawFold();
+    });
+  }
+
+  /** Chosen cells stay in the address. */
   pick(cursor) {
     updateQuery({ query: cursor.query, key: cursor.key });
-    this.readSettings(currentRoute().query);
     this.mapView.moveCursor(cursor.query, cursor.key);
-    this.drawFold();
   }
 
   build() {
@@ -73,8 +86,9 @@ class HeadPage {
       this.film = element("div", { class: "film", role: "group", "aria-label": "Scales" });
       this.legend = element("div", { class: "legend-area" });
       this.notes = element("div", { class: "map-notes" });
-      this.root.append(this.film, this.controls(), this.legend, this.mapView.root, this.notes,
-        element("h3", {}, "Folded to the grids"), this.foldControls(), this.foldView.root);
+      this.root.append(this.film, this.controls(), this.legend, element("div", { class: "map-and-fold" },
+        element("div", {}, this.mapView.root, this.notes),
+        element("div", { class: "fold-area" }, element("h3", {}, "Folded to the grids"), this.foldControls(), this.foldView.root)));
       this.drawFilm();
       this.drawMap();
     }
@@ -107,7 +121,6 @@ class HeadPage {
     const { settings } = this;
     const sourceNames = { raw: "first sample, every weight", mean: `mean over ${counted(atlas.capture.samples, "sample")}` };
     const kept = replaysWithKept(this.index, settings.step);
-    if (!kept.some(([number]) => number === settings.kept)) settings.kept = "";
     return element("div", { class: "controls" },
       choice("Map", mapSources(this.index).map((source) => [source, sourceNames[source]]), settings.source, (value) => this.set({ source: value }), { name: "source" }),
       atlas.attention.branches > 1 &&
@@ -117,7 +130,7 @@ class HeadPage {
       kept.length > 0 && choice("Kept keys", [["", "not shown"], ...kept.map(([number, name]) => [number, `of ${name}`])], settings.kept,
         (value) => this.set({ kept: value, show: value ? settings.show : "" }), { name: "kept" }),
       kept.length > 0 && choice("Show", [["captured", "captured attention"], ["plan", "left under the plan"], ["difference", "difference"]], settings.show,
-        (value) => this.set({ show: value === "captured" ? "" : value, kept: settings.kept || (value === "captured" ? "" : kept[kept.length - 1][0]) }), { name: "show" }));
+        (value) => this.set({ show: value === "captured" ? "" : value }), { name: "show" }));
   }
 
   foldControls() {
@@ -181,7 +194,7 @@ class HeadPage {
 
   signedLegend() {
     const bar = element("div", { class: "legend-bar" });
-    const stops = Array.from({ length: 17 }, (_, i) => cssColor(signedColor(i / 8 - 1)));
+    const stops = Array.from({ length: 65 }, (_, i) => cssColor(signedColor(i / 32 - 1)));
     bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
     return element("div", { class: "legend-scale" }, element("p", { class: "legend-label" }, this.scale.caption), bar,
       element("div", { class: "legend-ticks ends" }, element("span", {}, "less"), element("span", {}, "more")));

@@ -6,11 +6,11 @@ const content = document.getElementById("content");
 const sections = [...content.querySelectorAll("section[data-page]")];
 const usedPages = kPages.filter(([page]) => sections.some((section) => section.dataset.page === page));
 
-/** A section of our own, in front of those the program wrote for the page. */
-function ownSection(page, id, label) {
+/** A section of our own, in front of those the program wrote for the page, or behind the first of them. */
+function ownSection(page, id, label, behind = false) {
   const section = element("section", { id, "data-page": page, "aria-label": label });
   const first = sections.find((other) => other.dataset.page === page);
-  content.insertBefore(section, first || null);
+  content.insertBefore(section, (behind && first ? first.nextSibling : first) || null);
   sections.push(section);
   return section;
 }
@@ -31,18 +31,25 @@ function showPeek(index) {
 }
 
 const gridSection = ownSection("heads", "atlas", "All heads");
-const headGrid = new HeadGrid(showPeek);
-if (headCount > 0) gridSection.append(element("h2", {}, "All heads"), element("div", { class: "grid-and-peek" }, headGrid.root, peek));
+const headGrid = new HeadGrid(peek, showPeek);
+if (headCount > 0) gridSection.append(element("h2", {}, "All heads"), headGrid.root);
 for (const sentence of atlas.attention ? atlas.attention.left_out || [] : []) gridSection.append(element("p", { class: "note left-out" }, sentence));
 if (atlas.attention && (atlas.attention.left_out || []).length > 0)
   gridSection.append(element("p", { class: "note" }, `So the page stays below ${numberText(atlas.max_bytes / 1e6)} MB (--max-size).`));
 
 const headSection = ownSection("head", "head", "One head");
 const headPage = new HeadPage(headSection);
-buildClassificationPage(ownSection("classification", "explore-classes", "Sorted scores and comparisons"));
+buildClassificationPage(ownSection("classification", "explore-classes", "Comparisons", true));
+linkNamedCells();
 const planExplorer = atlas.plans.length > 0 ? new PlanExplorer(ownSection("plan", "explore-plans", "Budgets")) : null;
 const paretoExplorer = atlas.replays.length > 0 ? new ParetoExplorer(ownSection("replay", "explore-replays", "Pareto front")) : null;
 addImageDifferences();
+
+/** The pictures of typical heads lead to the heads' pages. */
+for (const article of document.querySelectorAll("article.head[id]")) {
+  const [, layer, head] = article.id.split("-");
+  article.querySelector("h4").append(" ", element("a", { class: "open", href: routeAddress("head", [layer, head]) }, "open"));
+}
 
 const nav = document.getElementById("contents");
 nav.replaceChildren(
@@ -57,6 +64,8 @@ let lastHead = null;
 
 function showPage(page, name) {
   for (const section of sections) section.hidden = section.dataset.page !== page;
+  const visible = [...content.children].filter((section) => !section.hidden);
+  visible.forEach((section, i) => section.classList.toggle("first", i === 0));
   const tab = page === "head" ? "heads" : page;
   for (const link of nav.querySelectorAll("[data-tab]")) {
     if (link.dataset.tab === tab) link.setAttribute("aria-current", "page");

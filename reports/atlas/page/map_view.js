@@ -39,7 +39,7 @@ class MapView {
 
   layout() {
     const available = this.root.clientWidth || 600;
-    const inner = Math.max(120, Math.min(available, 860) - kMapMargin.left - kMapMargin.right);
+    const inner = Math.max(120, Math.min(available, 820) - kMapMargin.left - kMapMargin.right);
     const height = Math.max(90, Math.min(560, (inner * this.map.queries) / this.map.keys));
     this.box = { x: kMapMargin.left, y: kMapMargin.top, width: inner, height };
     this.context = sizeCanvas(this.canvas, inner + kMapMargin.left + kMapMargin.right, height + kMapMargin.top + kMapMargin.bottom);
@@ -288,7 +288,7 @@ class MapView {
   say() {
     const { map, cursor, readout } = this;
     if (!cursor) {
-      readout.textContent = "Point at the map, or focus it and use the arrow keys; + and − zoom, click folds a query to its grids.";
+      readout.textContent = "Point at the map, or focus it and use the arrow keys; + and − zoom, a click keeps the place in the address.";
       for (const name of ["query", "key", "weight"]) delete readout.dataset[name];
       return;
     }

@@ -15,7 +15,7 @@ class PlanExplorer {
       this.show(currentRoute().query);
     };
     this.root.replaceChildren(
-      element("h3", {}, "Every layer and head, by scale"),
+      element("h2", {}, "Every layer and head, by scale"),
       element("div", { class: "controls" },
         choice("Plan", atlas.plans.map(({ name }) => [name, name]), plan.name, (value) => set({ plan: value }), { name: "plan" }),
         choice("Count", [["carry", "tokens carried on"], ["attend", "keys attended to"]], this.count, (value) => set({ count: value }), { name: "count" })),

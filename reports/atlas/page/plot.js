@@ -72,7 +72,7 @@ function seriesParts(plot, x, y, series) {
       { points: known.map(([a, b]) => `${px(a).toFixed(1)},${py(b).toFixed(1)}`).join(" "),
         class: `curve line-${style}`, "stroke-dasharray": series.dash || undefined }));
   }
-  if (series.kind === "dots" || (known.length <= 24 && series.kind !== "bars")) {
+  if (series.kind === "dots" || (known.length <= 24 && !series.kind)) {
     for (const [a, b, title, href] of known) {
       const dot = svgElement("circle", { cx: px(a).toFixed(1), cy: py(b).toFixed(1), r: series.radius || 3, class: `fill-${style}` },
         title && svgElement("title", {}, title));

@@ -41,7 +41,7 @@ class ParetoExplorer {
     series[0].points = front.map(({ size, value }) => [size, value]);
     const infinite = atlas.replays.filter((replay) => key === "psnr" && replay.figures.psnr && replay.figures.psnr[0] === null).map(({ name }) => name);
     this.root.replaceChildren(
-      element("h3", {}, "Pareto front over plans"),
+      element("h2", {}, "Pareto front over plans"),
       element("div", { class: "controls" }, choice("Figure", known.map(([name, text]) => [name, text]), key, (value) => {
         updateQuery({ figure: value });
         this.show(currentRoute().query);

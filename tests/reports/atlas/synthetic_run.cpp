@@ -54,8 +54,23 @@ ReplayMode invented_mode(const Plan& plan, double loss) {
   return mode;
 }
 
-ReplayImages invented_images(double loss) {
-  ReplayImages images{Array<std::uint8_t>({3, 8, 8, 3}), Array<std::uint8_t>({3, 8, 8, 3}), {0, 1, 2}, {}};
+/// Every head keeps the newest of the keys it may attend to.
+std::vector<KeptPositions> invented_positions(const Plan& plan) {
+  std::vector<KeptPositions> all;
+  for (const HeadBudget& budget : plan.heads) {
+    for (int step = 0; step < plan.steps.size(); ++step) {
+      KeptPositions kept{budget.layer, budget.head, step, {}};
+      const std::int64_t n_key = plan.steps.n_key(step);
+      for (std::int64_t key = n_key - budget.attend[static_cast<std::size_t>(step)]; key < n_key; ++key)
+        kept.positions.push_back(static_cast<std::int32_t>(key));
+      all.push_back(std::move(kept));
+    }
+  }
+  return all;
+}
+
+ReplayImages invented_images(const Plan& plan, double loss) {
+  ReplayImages images{Array<std::uint8_t>({3, 8, 8, 3}), Array<std::uint8_t>({3, 8, 8, 3}), {0, 1, 2}, invented_positions(plan)};
   for (std::int64_t i = 0; i < images.full.size(); ++i) {
     const auto value = static_cast<std::uint8_t>(i * 37 % 200);
     images.full.values()[static_cast<std::size_t>(i)] = value;
@@ -137,11 +152,26 @@ ReportPaths write_synthetic_run(const std::filesystem::path& folder) {
     write_plan(paths.plans.back(), plan);
     ReplayResult replay = invented_replay(plan, paths.plans.back(), wanted.loss);
     replay.images = wanted.name + ".replay.h5";
-    write_replay_images(folder / replay.images, invented_images(wanted.loss));
+    write_replay_images(folder / replay.images, invented_images(plan, wanted.loss));
     paths.replays.push_back(folder / (wanted.name + ".replay.json"));
     write_replay(paths.replays.back(), replay);
   }
   return paths;
+}
+
+void write_synthetic_var_d30(const std::filesystem::path& folder) {
+  SyntheticCapture capture;
+  capture.model.layers = 30;
+  capture.model.heads = 30;
+  capture.model.kv_heads = 30;
+  capture.model.head_dim = 8;  // the page does not show channels
+  capture.model.branches = {"conditional"};
+  const int sides[] = {1, 2, 3, 4, 5, 6, 8, 10, 13, 16};
+  capture.steps = StepTable::square(sides);
+  capture.samples = 2;
+  capture.images = true;
+  capture.is_contextual = [](int layer, int head) { return (7 * layer + 3 * head) % 20 < 7; };
+  write_synthetic_capture(folder / "capture.h5", capture);
 }
 
 }  // namespace kvscope::testing
