@@ -27,9 +27,9 @@ std::vector<AtlasDetail> detail_ladder(int branches) {
   ladder.push_back({});
   ladder.push_back({.bits = 8});
   ladder.push_back({.bits = 8, .both_sources = false, .every_step = false});
-  for (const std::int64_t side : {256, 192, 128, 96, 64, 48, 40, 32, 24, 16})
+  for (const std::int64_t side : {256, 192, 128, 96, 64, 48, 40, 32})
     ladder.push_back({.bits = 8, .both_sources = false, .map_side = side, .every_step = false});
-  for (const std::int64_t side : {16, 8})
+  for (const std::int64_t side : {32, 24, 16, 8})
     ladder.push_back({.bits = 8, .both_sources = false, .map_side = side, .every_step = false, .displacement = false});
   return ladder;
 }

@@ -15,7 +15,7 @@ namespace {
 /// Conditional rows, as in the classification.
 constexpr int kBranch = 0;
 /// Field names, quotes, kept keys' names and the <script> element of a head, from above.
-constexpr std::int64_t kHeadOverhead = 900;
+constexpr std::int64_t kHeadOverhead = 640;
 constexpr std::int64_t kStepOverhead = 60;
 
 std::int64_t pooled_side(std::int64_t side, const AtlasDetail& detail) {

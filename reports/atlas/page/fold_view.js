@@ -44,7 +44,7 @@ class FoldView {
       const shape = steps[source.step];
       const total = Array.from({ length: shape.queries }, (_, token) => weightAt(map, this.query, source.offset + token));
       const mass = total.reduce((sum, weight) => sum + weight, 0);
-      return this.grid(shape, percentText(mass), (token) => total[token], correspondingPlace(map.step, place, shape),
+      return this.grid(shape, `${map.pooled ? "about " : ""}${percentText(mass)}`, (token) => total[token], correspondingPlace(map.step, place, shape),
         (token) => this.onPick({ query: this.query, key: source.offset + token }), (token) => this.weightText(total[token]), source.offset);
     })];
   }

@@ -10,13 +10,17 @@ function axisScale(axis) {
   return { position: scale.position, ticks };
 }
 
-/** Thins ticks whose texts would touch. */
+/** Every tick, or every second, third, ... until texts of usual length do not touch; then those that still would go. */
 function fittingTicks(ticks, width, textWidth = (label) => 6.2 * label.length + 6) {
+  const longest = Math.max(0, ...ticks.map(({ label }) => textWidth(label)));
+  const gaps = ticks.slice(1).map(({ position }, i) => (position - ticks[i].position) * width);
+  const even = gaps.length > 0 && Math.max(...gaps) < 1.5 * Math.min(...gaps);
+  const every = even ? Math.max(1, Math.ceil(longest / Math.min(...gaps))) : 1;
   let last = -Infinity;
-  return ticks.filter(({ position, label }) => {
+  return ticks.filter(({ position, label }, i) => {
     const half = textWidth(label) / 2;
     const middle = position * width;
-    if (middle - half < last) return false;
+    if (i % every !== 0 || middle - half < last) return false;
     last = middle + half;
     return true;
   });

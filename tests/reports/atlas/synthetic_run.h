@@ -10,8 +10,8 @@ namespace kvscope::testing {
 /// The capture is synthetic, the plans are those that kvscope would make from it, the replays' figures are invented.
 [[nodiscard]] ReportPaths write_synthetic_run(const std::filesystem::path& folder);
 
-/// capture.h5 with statistics of the geometry of VAR-d30: 900 heads, ten scales to 16 x 16, two samples; takes some
-/// ten seconds.
+/// capture.h5 with statistics of the geometry of VAR-d30: 900 heads, ten scales to 16 x 16, two samples; takes about
+/// a minute.
 void write_synthetic_var_d30(const std::filesystem::path& folder);
 
 }  // namespace kvscope::testing
