@@ -2,15 +2,21 @@
 
 #include "collectors/base/file.h"
 
+#include <algorithm>
+
 namespace kvscope {
 namespace {
 
 constexpr std::size_t kLongestQuote = 80;  // a SHA-256 fits
 
-/// nlohmann's messages start with an error number in brackets that helps no reader.
-std::string without_error_number(const std::string& message) {
+/// nlohmann's messages start with an error number in brackets that helps no reader, and quote bytes of the file as they
+/// are, whatever a terminal makes of them.
+std::string readable(const std::string& message) {
   const auto end = message.find("] ");
-  return end == std::string::npos ? message : message.substr(end + 2);
+  std::string text = end == std::string::npos ? message : message.substr(end + 2);
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) >= 0x7f; }, '?');
+  return text;
 }
 
 /// Refuses nesting beyond kDeepestJson before anything is built from it; brackets inside strings do not count.
@@ -45,7 +51,7 @@ Json parse_json(std::string_view text, std::string_view name) {
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::exception& failure) {
-    throw bad_input("{}: not valid JSON: {}", name, without_error_number(failure.what()));
+    throw bad_input("{}: not valid JSON: {}", name, readable(failure.what()));
   }
 }
 

@@ -21,7 +21,10 @@ struct ExportContent {
   std::function<Drawing()> drawing;
   /// PNG with one pixel per value; null: the drawing is rasterized.
   std::function<IndexedImage()> pixels{};
-  std::function<Table()> table;
+  /// Numbers as a table, for CSV and, where there are no arrays, for NPY and NPZ.
+  std::function<Table()> table{};
+  /// CSV of what is no small table; then there are arrays, too.
+  std::function<std::string()> csv{};
   /// Arrays of NPZ, the first one being that of NPY; null: the table's columns, and its records.
   std::function<std::vector<NamedArray>()> arrays{};
   /// How numbers were coloured, for pictures without a colour bar; may be empty.

@@ -48,7 +48,7 @@ std::string bytes_of(const ExportContent& content, ExportFormat format) {
     case ExportFormat::kPdf:
       return pdf_from_svg(svg_file(with_large_pixels(content.drawing())));
     case ExportFormat::kCsv:
-      return csv_text(content.table());
+      return content.csv ? content.csv() : csv_text(content.table());
     case ExportFormat::kNpy:
       return npy_of(content);
     case ExportFormat::kNpz:

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 namespace kvscope {
 namespace {
 
@@ -30,35 +32,31 @@ std::vector<std::string> key_names(const StepTable& steps, int step) {
   return names;
 }
 
-/// A row per query: its place, then its weight of every key. Pooled maps have cells instead of keys.
-Table map_table(const SharedMap& map, const StepTable& steps) {
-  const bool pooled =
-      map.weights.extent(0) != steps.n_query(map.step) || map.weights.extent(1) != steps.n_key(map.step);
-  std::vector<Column> columns;
+/// A line per query: its place, then its weight of every key. Pooled maps have cells instead of queries and keys.
+/// Weights are the shortest text that reads back to the same float32.
+std::string map_csv(const SharedMap& map, const StepTable& steps) {
+  const std::int64_t n_column = map.weights.extent(1);
+  const bool pooled = map.weights.extent(0) != steps.n_query(map.step) || n_column != steps.n_key(map.step);
+  std::string csv = pooled ? "cell" : "query_t,query_y,query_x";
   if (pooled) {
-    columns.push_back({"cell", ""});
-    for (std::int64_t column = 0; column < map.weights.extent(1); ++column)
-      columns.push_back({fmt::format("cell_{}", column), ""});
+    for (std::int64_t column = 0; column < n_column; ++column) csv += fmt::format(",cell_{}", column);
   } else {
-    columns = {{"query_t", ""}, {"query_y", ""}, {"query_x", ""}};
-    for (std::string& name : key_names(steps, map.step)) columns.push_back({std::move(name), ""});
+    for (const std::string& name : key_names(steps, map.step)) csv += ',' + name;
   }
-  Table table("", std::move(columns));
+  csv += '\n';
   const StepShape& shape = steps[map.step];
+  const std::int64_t frame = std::int64_t{shape.h} * shape.w;
   for (std::int64_t row = 0; row < map.weights.extent(0); ++row) {
-    std::vector<Cell> cells;
+    auto out = std::back_inserter(csv);
     if (pooled) {
-      cells.emplace_back(row);
+      fmt::format_to(out, "{}", row);
     } else {
-      const std::int64_t in_frame = row % (std::int64_t{shape.h} * shape.w);
-      cells.emplace_back(row / (std::int64_t{shape.h} * shape.w));
-      cells.emplace_back(in_frame / shape.w);
-      cells.emplace_back(in_frame % shape.w);
+      fmt::format_to(out, "{},{},{}", row / frame, row % frame / shape.w, row % shape.w);
     }
-    for (const float weight : map.weights.slice(row)) cells.emplace_back(static_cast<double>(weight));
-    table.add_row(std::move(cells));
+    for (const float weight : map.weights.slice(row)) fmt::format_to(out, ",{}", weight);
+    csv += '\n';
   }
-  return table;
+  return csv;
 }
 
 ExportContent map_content(SharedMap read, const StepTable& steps, const AttentionColors& colors) {
@@ -66,7 +64,7 @@ ExportContent map_content(SharedMap read, const StepTable& steps, const Attentio
   ExportContent content;
   content.drawing = [=, &steps] { return attention_map_figure(map->view(), steps, colors, map->heading); };
   content.pixels = [=, &steps] { return attention_image(map->view(), steps, colors); };
-  content.table = [=, &steps] { return map_table(*map, steps); };
+  content.csv = [=, &steps] { return map_csv(*map, steps); };
   content.arrays = [=] {
     const auto weights = map->weights.values();
     return std::vector<NamedArray>{

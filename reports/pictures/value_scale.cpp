@@ -63,6 +63,7 @@ std::vector<Tick> quantile_ticks(const std::vector<double>& quantiles, int n_tic
 ValueScale::ValueScale(Kind kind, double low, double high) : kind_(kind), low_(low), high_(high) {
   require(std::isfinite(low) && std::isfinite(high) && low < high, "ValueScale: low must be below high, both finite");
   require(kind != Kind::kLogarithmic || low > 0.0, "ValueScale: a logarithmic scale begins above zero");
+  if (kind == Kind::kLogarithmic) log_ratio_ = std::log(high / low);
 }
 
 ValueScale ValueScale::quantile(std::span<const float> values) {
@@ -82,7 +83,7 @@ double ValueScale::position(double value) const noexcept {
   if (!(value > low_)) return 0.0;
   if (value >= high_) return 1.0;
   if (kind_ == Kind::kLinear) return (value - low_) / (high_ - low_);
-  if (kind_ == Kind::kLogarithmic) return std::log(value / low_) / std::log(high_ / low_);
+  if (kind_ == Kind::kLogarithmic) return std::log(value / low_) / log_ratio_;
   // low_ and high_ are the outermost quantiles, so there is one below and one above.
   const auto above = std::ranges::lower_bound(quantiles_, value);
   const auto below = above - 1;

@@ -48,6 +48,7 @@ class ValueScale {
   Kind kind_;
   double low_;
   double high_;
+  double log_ratio_ = 0.0;         ///< ln(high / low), of a logarithmic scale
   std::vector<double> quantiles_;  ///< [kQuantiles] rising, the i-th of share i / (kQuantiles - 1); empty: none needed
 };
 
