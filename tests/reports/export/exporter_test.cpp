@@ -50,6 +50,14 @@ ExportRequest one_map(const Run& run, Formats formats) {
   return request;
 }
 
+/// A view of one head, where it is one of heads.
+ExportRequest one_head(const Run& run, const ExportView& view, Formats formats) {
+  ExportRequest request = run.request(std::string(view.name), std::move(formats));
+  request.selection.layers = {1};
+  request.selection.heads = {2};
+  return request;
+}
+
 const std::string kMap = "map_layer_01_head_02_step_03_sample_000_conditional";
 
 bool can_write_pdf() {
@@ -137,8 +145,7 @@ TEST_SUITE("reports.export.exporter") {
     Formats formats = parse_formats("svg,png,csv,npy,npz");
     for (const ExportView& view : export_views()) {
       CAPTURE(std::string(view.name));
-      ExportRequest request = run.request(std::string(view.name), formats);
-      const auto items = run.write(request);
+      const auto items = run.write(one_head(run, view, formats));
       CHECK_FALSE(items.empty());
       for (const ExportedItem& item : items) {
         CAPTURE(item.name);
@@ -193,10 +200,10 @@ TEST_SUITE("reports.export.exporter") {
 
   TEST_CASE("a sidecar makes the same bytes again") {
     const Run run;
-    const Formats formats = parse_formats("svg,png,csv,npy,npz");
+    const Formats formats = parse_formats("svg,csv,npy,npz");
     for (const ExportView& view : export_views()) {
       CAPTURE(std::string(view.name));
-      for (const ExportedItem& item : run.write(run.request(std::string(view.name), formats))) {
+      for (const ExportedItem& item : run.write(one_head(run, view, formats))) {
         CAPTURE(item.name);
         const ExportedItem again = repeat_export(item.sidecar, {run.folder / "again", false, {}});
         REQUIRE(again.files.size() == item.files.size());
