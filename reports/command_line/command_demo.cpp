@@ -82,7 +82,7 @@ std::vector<std::string> report_words(const fs::path& folder) {
     words = joined(std::move(words),
                    {"--plan", folder / (plan.name + ".plan.json"), "--replay", folder / (plan.name + ".replay.json")});
   }
-  return joined(std::move(words), {"-o", folder / "report"});
+  return joined(std::move(words), {"--compare", folder / "diagonal.heads.json", "-o", folder / "report"});
 }
 
 void run_chain(Chain& chain, const fs::path& folder, const std::string& samples) {
@@ -93,6 +93,8 @@ void run_chain(Chain& chain, const fs::path& folder, const std::string& samples)
   chain.run({"inspect", "--check", folder / "capture.h5"});
   chain.run({"analyze", folder / "capture.h5", "-o", folder / "scores.h5"});
   chain.run({"classify", folder / "scores.h5", "--method", "elbow", "-o", folder / "heads.json"});
+  // Another way to tell the two kinds apart, for the report to compare with.
+  chain.run({"classify", folder / "scores.h5", "--method", "diagonal", "-o", folder / "diagonal.heads.json"});
   for (const DemoPlan& plan : kPlans) {
     const fs::path plan_file = folder / (plan.name + ".plan.json");
     chain.run(joined(joined({"plan"}, plan.words),

@@ -15,7 +15,7 @@ function ownSection(page, id, label, behind = false) {
   return section;
 }
 
-const peek = element("aside", { class: "peek", "aria-live": "polite" });
+const peek = element("aside", { class: "peek", "aria-label": "Head under the pointer" });
 
 /** The head under the pointer, in small. */
 function showPeek(index) {
@@ -64,6 +64,8 @@ let lastHead = null;
 
 function showPage(page, name) {
   for (const section of sections) section.hidden = section.dataset.page !== page;
+  const focused = document.activeElement;
+  if (focused && focused.closest("section[hidden]")) focused.blur();
   const visible = [...content.children].filter((section) => !section.hidden);
   visible.forEach((section, i) => section.classList.toggle("first", i === 0));
   const tab = page === "head" ? "heads" : page;

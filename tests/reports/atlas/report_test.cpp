@@ -125,6 +125,8 @@ TEST_SUITE("reports.report") {
       CHECK(contains(page_of(report), path.string()));
       CHECK(contains(page_of(report), sha256_of_file(path)));
     }
+    CHECK(contains(page_of(report), "method <code>hack</code>, parameters <code>{"));
+    CHECK(contains(page_of(report), fmt::format("from capture <code>{}</code>", sha256_of_file(paths.capture))));
   }
 
   TEST_CASE("missing inputs leave a sentence that names the option") {
