@@ -104,7 +104,8 @@ function drawPlot(options) {
     return svgElement("line", { x1: at, x2: at, y1: plot.top, y2: plot.top + plot.height, class: "line-grid" });
   });
   const svg = svgElement("svg",
-    { class: "plot", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": options.title },
+    { class: "plot", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": options.title,
+      style: `min-width: ${Math.round(0.85 * width)}px` },  // narrower, texts would be too small: then the box scrolls
     plotAxes(plot, x, y), marks, options.series.map((series) => seriesParts(plot, x, y, series)));
   const named = options.series.filter((series) => series.name);
   return element("figure", { class: "plot-figure" },
