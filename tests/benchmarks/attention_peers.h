@@ -19,8 +19,14 @@ struct AttentionPeer {
   std::function<void()> store = {};    ///< brings the latest result to the copy's output where run() does not
 };
 
+enum class LogitBound {
+  kUnknown,
+  kGiven,  ///< of the vectors' lengths, as models that normalise queries and keys guarantee one
+};
+
 /// kvscope's own ragged_attention().
-[[nodiscard]] AttentionPeer own_attention(AttentionProblem& problem, int threads);
+[[nodiscard]] AttentionPeer own_attention(AttentionProblem& problem, int threads,
+                                          LogitBound bound = LogitBound::kUnknown);
 
 /// LibTorch's scaled_dot_product_attention.
 [[nodiscard]] AttentionPeer libtorch_attention(AttentionProblem& problem, int threads);

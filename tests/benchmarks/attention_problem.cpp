@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <set>
 
@@ -70,6 +71,21 @@ std::vector<float> AttentionProblem::decoded(const void* data, ElementType type,
   std::vector<float> values(static_cast<std::size_t>(count));
   convert_to_float(static_cast<const std::byte*>(data) + offset * element_bytes(type), type, count, values.data());
   return values;
+}
+
+float AttentionProblem::logit_bound() const {
+  const auto longest = [&](const void* data, ElementType type, std::int64_t tokens) {
+    const std::vector<float> vectors = decoded(data, type, 0, tokens * shape_.head_dim);
+    float largest = 0.0F;
+    for (auto at = vectors.begin(); at != vectors.end(); at += shape_.head_dim) {
+      largest = std::max(largest, std::inner_product(at, at + shape_.head_dim, at, 0.0F));
+    }
+    return std::sqrt(largest);
+  };
+  // A little more: the lengths are rounded, and so are the logits.
+  constexpr float kRoom = 1.0001F;
+  return kRoom * scale_ * longest(copies_[0].queries, types_.queries, shape_.heads * shape_.n_query) *
+         longest(copies_[0].keys, types_.keys_values, shape_.heads * shape_.n_key);
 }
 
 double AttentionProblem::max_relative_error(std::span<const std::int64_t> lengths) const {

@@ -52,6 +52,8 @@ class AttentionProblem {
   [[nodiscard]] const AttentionShape& shape() const noexcept { return shape_; }
   [[nodiscard]] const AttentionTypes& types() const noexcept { return types_; }
   [[nodiscard]] float scale() const noexcept { return scale_; }
+  /// No |logit| is larger: the product of the longest query's and the longest key's length, scaled.
+  [[nodiscard]] float logit_bound() const;
   [[nodiscard]] std::size_t copies() const noexcept { return copies_.size(); }
   [[nodiscard]] const Copy& copy(std::size_t i) const { return copies_[i]; }
   /// The copy whose turn it is.

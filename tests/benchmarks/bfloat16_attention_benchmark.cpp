@@ -10,6 +10,7 @@ void race_peers(BenchmarkRun& run, const AttentionShape& shape, int threads) {
   AttentionProblem problem(shape, kTypes, different_bytes);
   std::vector<AttentionPeer> peers = {own_attention(problem, threads), libtorch_attention(problem, threads)};
   if (auto onednn = onednn_attention(problem, threads)) peers.push_back(std::move(*onednn));
+  peers.push_back(own_attention(problem, threads, LogitBound::kGiven));
   AttentionProblem full(shape, {}, different_bytes);
   AttentionProblem half(shape, {.keys_values = ElementType::kFloat16}, different_bytes);
   for (auto& [other, name] : {std::pair(&full, "kvscope, float32"), std::pair(&half, "kvscope, float16 K and V")}) {

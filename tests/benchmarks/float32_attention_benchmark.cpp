@@ -16,6 +16,7 @@ void race_peers(BenchmarkRun& run, const AttentionShape& shape, int threads, con
                                    .threads = threads,
                                    .ceiling = run.ceilings(threads).multiply_add,
                                    .tolerance = kFloat32Tolerance};
+  peers.push_back(own_attention(problem, threads, LogitBound::kGiven));
   race_attention(run, peers, labels);
   if (threads == 1) return;
   // A race of its own: changing the number of threads sends those of the pool away, and the others share it.

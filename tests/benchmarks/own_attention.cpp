@@ -4,7 +4,7 @@
 
 namespace kvscope::benchmark {
 
-AttentionPeer own_attention(AttentionProblem& problem, int threads) {
+AttentionPeer own_attention(AttentionProblem& problem, int threads, LogitBound bound) {
   const AttentionShape& shape = problem.shape();
   const AttentionTypes& types = problem.types();
   const std::int64_t query_block = shape.n_query * shape.head_dim;
@@ -25,7 +25,10 @@ AttentionPeer own_attention(AttentionProblem& problem, int threads) {
       keys[i].push_back({segment, KeyValueSegment{}});
     }
   }
-  const auto run = [&problem, &shape, &types, query_block, scale = problem.scale(), keys = std::move(keys)] {
+  std::vector<float> bounds;
+  if (bound == LogitBound::kGiven) bounds.push_back(problem.logit_bound());
+  const auto run = [&problem, &shape, &types, query_block, scale = problem.scale(), bounds = std::move(bounds),
+                    keys = std::move(keys)] {
     const std::size_t i = problem.next();
     ragged_attention({.rows = 1,
                       .heads = shape.heads,
@@ -33,11 +36,15 @@ AttentionPeer own_attention(AttentionProblem& problem, int threads) {
                       .n_query = shape.n_query,
                       .head_dim = shape.head_dim,
                       .softmax_scale = {&scale, 1},
+                      .logit_bound = bounds,
                       .queries = {problem.copy(i).queries, types.queries, 0, query_block, shape.head_dim},
                       .keys = keys[i],
                       .output = {problem.copy(i).output, types.queries, 0, query_block, shape.head_dim}});
   };
-  return {.name = "kvscope", .problem = &problem, .run = run, .prepare = [threads] { set_thread_count(threads); }};
+  return {.name = bound == LogitBound::kGiven ? "kvscope, bounded logits" : "kvscope",
+          .problem = &problem,
+          .run = run,
+          .prepare = [threads] { set_thread_count(threads); }};
 }
 
 }  // namespace kvscope::benchmark
