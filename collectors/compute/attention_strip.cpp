@@ -2,10 +2,12 @@
 
 #include "collectors/compute/aligned_buffer.h"
 #include "collectors/compute/online_softmax.h"
+#include "collectors/compute/prefetch.h"
 #include "collectors/compute/product_kernels.h"
 #include "collectors/compute/row_kernels.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <numeric>
 
@@ -39,16 +41,29 @@ std::int64_t round_up(std::int64_t count, std::int64_t step) {
 const float* scaled_queries(const QueryBlock& block, std::int64_t head_dim, float factor) {
   float* scaled = working_space().queries.reserve(block.n_query * head_dim);
   for (std::int64_t i = 0; i < block.n_query; ++i) {
-    const float* query = block.queries + i * block.stride;
-    for (std::int64_t d = 0; d < head_dim; ++d) scaled[i * head_dim + d] = factor * query[d];
+    row_kernels().scale(block.queries + i * block.stride, head_dim, factor, scaled + i * head_dim);
   }
   return scaled;
+}
+
+/// Queries whose products with keys, times a factor > 0, are logits to base 2.
+struct Base2Queries {
+  const float* queries;
+  std::int64_t stride;
+  float factor;
+};
+
+/// Where they lie, unless the scale would turn the largest product into the least logit.
+Base2Queries base2_queries(const QueryBlock& block, std::int64_t head_dim) {
+  if (block.scale > 0.0F) return {block.queries, block.stride, block.scale * kLog2E};
+  return {scaled_queries(block, head_dim, block.scale), head_dim, kLog2E};
 }
 
 /// Queries against the keys [first_key, first_key + n_key) of a head; `first_key` is a multiple of kPanelKeys.
 struct LogitBlock {
   const PackedHead& head;
-  const float* queries;  ///< [n_query, head_dim], scaled
+  const float* queries;  ///< [n_query, head_dim]
+  std::int64_t query_stride;
   std::int64_t n_query;
   std::int64_t first_key;
   std::int64_t n_key;
@@ -61,7 +76,7 @@ struct LogitBlock {
             .columns = columns,
             .depth = head.head_dim(),
             .a = queries,
-            .a_stride = head.head_dim(),
+            .a_stride = query_stride,
             .b = head.key_panel((first_key + key) / kPanelKeys),
             .b_stride = kPanelKeys,
             .c = strip + key,
@@ -85,22 +100,20 @@ std::int64_t for_each_panel(const LogitBlock& block, const MultiplyPanel& multip
   return whole;
 }
 
-/// Logits, and the largest of each row: maxima[i * kVectorFloats] afterwards.
-void logits_and_maxima(const LogitBlock& block, float* maxima) {
-  const RowKernels& rows = row_kernels();
-  std::fill_n(maxima, block.n_query * kVectorFloats, kNegativeInfinity);
+/// The strip's columns behind the whole panels.
+RowBlock rest_of(const LogitBlock& block, std::int64_t rest) {
+  return {block.strip + rest, block.stride, block.n_query, round_up(block.n_key - rest, kVectorFloats)};
+}
+
+/// Products, and the largest of each row: maxima [n_query]. `lanes`: [n_query, kVectorFloats], working space.
+void products_and_maxima(const LogitBlock& block, float* lanes, float* maxima) {
+  std::fill_n(lanes, block.n_query * kVectorFloats, kNegativeInfinity);
+  std::fill_n(maxima, block.n_query, kNegativeInfinity);
   const ProductKernels& products = product_kernels();
   const std::int64_t rest =
-      for_each_panel(block, [&](const Product& product) { products.multiply_maximum(product, maxima); });
-  const std::int64_t rest_columns = round_up(block.n_key - rest, kVectorFloats);
-  for (std::int64_t i = 0; i < block.n_query; ++i) {
-    float& maximum = maxima[i * kVectorFloats];
-    maximum = rows.maximum(maxima + i * kVectorFloats, kVectorFloats);
-    if (rest_columns > 0) {
-      const float last = rows.maximum(block.strip + i * block.stride + rest, rest_columns);
-      maximum = last > maximum || last != last ? last : maximum;  // not-a-number must not get lost
-    }
-  }
+      for_each_panel(block, [&](const Product& product) { products.multiply_maximum(product, lanes); });
+  row_kernels().fold_maxima({lanes, kVectorFloats, block.n_query, kVectorFloats}, maxima);
+  row_kernels().fold_maxima(rest_of(block, rest), maxima);
 }
 
 /// output[i] (+)= sum_j strip[i, j] V_{first_key + j}, [n_query, padded_head_dim].
@@ -136,17 +149,24 @@ class Accumulator {
       : head_(head),
         n_query_(block.n_query),
         stride_(strip_stride(std::min(head.n_key(), kBlockKeys))),
-        queries_(scaled_queries(block, head.head_dim(), block.scale * kLog2E)),
+        queries_(base2_queries(block, head.head_dim())),
         strip_(working_space().strip.reserve(n_query_ * stride_)),
         output_(working_space().output.reserve(n_query_ * head.padded_head_dim())),
-        lanes_(working_space().lanes.reserve(n_query_ * kVectorFloats)) {}
+        lanes_(working_space().lanes.reserve(n_query_ * kVectorFloats)),
+        softmax_(queries_.factor) {}
 
   /// Adds all keys; maxima of rows are found and carried on from block to block.
   void add_keys() {
+    const std::int64_t width = head_.padded_head_dim();
+    std::array<float, kAttendQueries> maxima;
     for (std::int64_t first_key = 0; first_key < head_.n_key(); first_key += kBlockKeys) {
       const LogitBlock block = logit_block(first_key);
-      logits_and_maxima(block, lanes_);
-      for (std::int64_t i = 0; i < n_query_; ++i) exponentiate_row(i, block.n_key);
+      products_and_maxima(block, lanes_, maxima.data());
+      for (std::int64_t i = 0; i < n_query_; ++i) {
+        softmax_.begin_block(i, maxima[static_cast<std::size_t>(i)], output_ + i * width, width);
+      }
+      row_kernels().exponentials2({strip_, stride_, n_query_, round_up(block.n_key, kVectorFloats)}, queries_.factor,
+                                  softmax_.maxima(), softmax_.sums());
       add_values(block);
     }
   }
@@ -154,53 +174,42 @@ class Accumulator {
   /// Adds all keys when no logit is larger than `bound`.
   void add_keys_within(float bound) {
     const float shift = bounded_shift(bound);
+    std::array<float, kAttendQueries> shifts;
+    shifts.fill(shift / queries_.factor);
     std::fill_n(lanes_, n_query_ * kVectorFloats, 0.0F);
     for (std::int64_t first_key = 0; first_key < head_.n_key(); first_key += kBlockKeys) {
       const LogitBlock block = logit_block(first_key);
       const ProductKernels& products = product_kernels();
-      const std::int64_t rest =
-          for_each_panel(block, [&](const Product& product) { products.multiply_exponential(product, shift, lanes_); });
-      add_rest(block, rest, shift);
+      const std::int64_t rest = for_each_panel(block, [&](const Product& product) {
+        products.multiply_exponential(product, queries_.factor, shift, lanes_);
+      });
+      row_kernels().exponentials2(rest_of(block, rest), queries_.factor, shifts.data(), softmax_.sums());
       add_values(block);
     }
     for (std::int64_t i = 0; i < n_query_; ++i) {
       const float* lanes = lanes_ + i * kVectorFloats;
-      softmax_.add(i, std::accumulate(lanes, lanes + kVectorFloats, 0.0F));
+      softmax_.sums()[i] += std::accumulate(lanes, lanes + kVectorFloats, 0.0F);
     }
   }
 
-  void write(float* output, std::int64_t output_stride) const {
+  void write(float* output, std::int64_t output_stride) {
     const std::int64_t padded = head_.padded_head_dim();
     for (std::int64_t i = 0; i < n_query_; ++i) {
-      row_kernels().scale(output_ + i * padded, padded, 1.0F / softmax_.sum(i));
-      std::copy_n(output_ + i * padded, head_.head_dim(), output + i * output_stride);
+      row_kernels().scale(output_ + i * padded, head_.head_dim(), 1.0F / softmax_.sums()[i],
+                          output + i * output_stride);
     }
   }
 
  private:
   [[nodiscard]] LogitBlock logit_block(std::int64_t first_key) const {
     return {.head = head_,
-            .queries = queries_,
+            .queries = queries_.queries,
+            .query_stride = queries_.stride,
             .n_query = n_query_,
             .first_key = first_key,
             .n_key = std::min(kBlockKeys, head_.n_key() - first_key),
             .strip = strip_,
             .stride = stride_};
-  }
-
-  /// Turns a row's logits into exponentials relative to the largest logit so far.
-  void exponentiate_row(std::int64_t i, std::int64_t n_key) {
-    const std::int64_t width = head_.padded_head_dim();
-    const float shift = softmax_.begin_block(i, lanes_[i * kVectorFloats], output_ + i * width, width);
-    softmax_.add(i, row_kernels().exponentials2(strip_ + i * stride_, round_up(n_key, kVectorFloats), shift));
-  }
-
-  void add_rest(const LogitBlock& block, std::int64_t rest, float shift) {
-    const std::int64_t columns = round_up(block.n_key - rest, kVectorFloats);
-    if (columns == 0) return;
-    for (std::int64_t i = 0; i < n_query_; ++i) {
-      lanes_[i * kVectorFloats] += row_kernels().exponentials2(strip_ + i * stride_ + rest, columns, shift);
-    }
   }
 
   void add_values(const LogitBlock& block) {
@@ -210,7 +219,7 @@ class Accumulator {
   const PackedHead& head_;
   std::int64_t n_query_;
   std::int64_t stride_;
-  const float* queries_;
+  Base2Queries queries_;
   float* strip_;
   float* output_;
   float* lanes_;  ///< [n_query, kVectorFloats]: maxima or sums of a row, lane by lane
@@ -232,8 +241,9 @@ std::int64_t strip_stride(std::int64_t n_key) {
 
 void logit_strip(const PackedHead& head, const QueryBlock& block, float* strip) {
   const std::int64_t stride = strip_stride(head.n_key());
-  const LogitBlock logits{
-      head, scaled_queries(block, head.head_dim(), block.scale), block.n_query, 0, head.n_key(), strip, stride};
+  const std::int64_t head_dim = head.head_dim();
+  const float* queries = scaled_queries(block, head_dim, block.scale);
+  const LogitBlock logits{head, queries, head_dim, block.n_query, 0, head.n_key(), strip, stride};
   const ProductKernels& products = product_kernels();
   for_each_panel(logits, [&](const Product& product) { products.multiply(product); });
   for (std::int64_t i = 0; i < block.n_query; ++i) {
@@ -251,17 +261,21 @@ void softmax_strip(const PackedHead& head, const QueryBlock& block, StripScaling
   const RowKernels& rows = row_kernels();
   const std::int64_t stride = strip_stride(head.n_key());
   const std::int64_t count = round_up(head.n_key(), kVectorFloats);
-  float* maxima = working_space().lanes.reserve(block.n_query * kVectorFloats);
-  logits_and_maxima({head, scaled_queries(block, head.head_dim(), block.scale * kLog2E), block.n_query, 0, head.n_key(),
-                     strip, stride},
-                    maxima);
+  // Lanes, maxima and sums of the rows.
+  float* lanes = working_space().lanes.reserve(block.n_query * (kVectorFloats + 2));
+  float* maxima = lanes + block.n_query * kVectorFloats;
+  float* sums = maxima + block.n_query;
+  std::fill_n(sums, block.n_query, 0.0F);
+  const Base2Queries queries = base2_queries(block, head.head_dim());
+  products_and_maxima({head, queries.queries, queries.stride, block.n_query, 0, head.n_key(), strip, stride}, lanes,
+                      maxima);
+  rows.exponentials2({strip, stride, block.n_query, count}, queries.factor, maxima, sums);
   for (std::int64_t i = 0; i < block.n_query; ++i) {
     float* row = strip + i * stride;
-    const float sum = rows.exponentials2(row, count, maxima[i * kVectorFloats]);
     std::fill(row + count, row + round_up(head.n_key(), kPanelKeys), 0.0F);
-    if (scaling == StripScaling::kNormalised) rows.scale(row, count, 1.0F / sum);
-    if (row_sums != nullptr) row_sums[i] = sum;
+    if (scaling == StripScaling::kNormalised) rows.scale(row, count, 1.0F / sums[i], row);
   }
+  if (row_sums != nullptr) std::copy_n(sums, block.n_query, row_sums);
 }
 
 void strip_output(const PackedHead& head, const float* strip, std::int64_t n_query, float* output,
@@ -283,6 +297,10 @@ void attend_block(const PackedHead& head, const QueryBlock& block, float* output
     if (head.n_key() == 0) {
       for (std::int64_t i = 0; i < part.n_query; ++i) std::fill_n(target + i * output_stride, head.head_dim(), 0.0F);
       continue;
+    }
+    for (std::int64_t i = 0; i < part.n_query; ++i) {
+      prefetch_for_reading(part.queries + i * part.stride, head.head_dim() * std::int64_t{sizeof(float)});
+      prefetch_for_writing(target + i * output_stride, head.head_dim() * std::int64_t{sizeof(float)});
     }
     Accumulator sums(head, part);
     if (part.logit_bound <= kLargestUsableBound) {

@@ -7,6 +7,7 @@
 #include "collectors/compute/simd_level.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 namespace kvscope {
@@ -30,7 +31,8 @@ class BlockAttention {
       : head_(head),
         block_(block),
         factor_(block.scale * kLog2E),
-        stride_(strip_stride(std::min(head.n_key(), kBlockKeys))) {
+        stride_(strip_stride(std::min(head.n_key(), kBlockKeys))),
+        softmax_(factor_) {
     WorkingSpace& space = working_space();
     logits_ = space.logits.reserve(block.n_query * stride_);
     // Off multiples of 4 KiB, like the strip: its stride in floats is half.
@@ -104,13 +106,15 @@ class BlockAttention {
     const RowKernels& rows = row_kernels();
     const std::int64_t width = head_.padded_head_dim();
     const std::int64_t columns = round_up(n_key, kPairVector);
+    std::array<float, kAttendQueries> maxima;
+    maxima.fill(kNegativeInfinity);
+    rows.fold_maxima({lanes_, kVectorFloats, block_.n_query, kVectorFloats}, maxima.data());
+    rows.fold_maxima({logits_ + whole, stride_, block_.n_query, columns - whole}, maxima.data());
     for (std::int64_t i = 0; i < block_.n_query; ++i) {
-      const float* row = logits_ + i * stride_;
-      float maximum = rows.maximum(lanes_ + i * kVectorFloats, kVectorFloats);
-      if (whole < columns) maximum = std::max(maximum, rows.maximum(row + whole, columns - whole));
-      const float shift = softmax_.begin_block(i, maximum * factor_, output_ + i * width, width);
-      softmax_.add(i, rows.exponentials2_to_bfloat16(row, columns, factor_, shift, pairs_ + i * pair_stride_));
+      softmax_.begin_block(i, maxima[static_cast<std::size_t>(i)], output_ + i * width, width);
     }
+    rows.exponentials2_to_bfloat16({logits_, stride_, block_.n_query, columns}, factor_, softmax_.maxima(),
+                                   softmax_.sums(), pairs_, pair_stride_);
   }
 
   void exponentials_within_bound(std::int64_t first_key, std::int64_t n_key, float shift) {
@@ -120,13 +124,11 @@ class BlockAttention {
           logit_product(first_key + key, kPanelKeys, pairs_ + key / 2, pair_stride_), factor_, shift, lanes_);
     }
     last_logits(first_key, whole, n_key);
-    const std::int64_t columns = round_up(n_key - whole, kPairVector);
-    if (columns == 0) return;
-    for (std::int64_t i = 0; i < block_.n_query; ++i) {
-      float* pairs = pairs_ + i * pair_stride_ + whole / 2;
-      lanes_[i * kVectorFloats] +=
-          row_kernels().exponentials2_to_bfloat16(logits_ + i * stride_ + whole, columns, factor_, shift, pairs);
-    }
+    std::array<float, kAttendQueries> shifts;
+    shifts.fill(shift / factor_);
+    row_kernels().exponentials2_to_bfloat16(
+        {logits_ + whole, stride_, block_.n_query, round_up(n_key - whole, kPairVector)}, factor_, shifts.data(),
+        softmax_.sums(), pairs_ + whole / 2, pair_stride_);
   }
 
   void add_values(std::int64_t first_key, std::int64_t n_key) {
@@ -149,15 +151,15 @@ class BlockAttention {
   void add_lanes() {
     for (std::int64_t i = 0; i < block_.n_query; ++i) {
       const float* lanes = lanes_ + i * kVectorFloats;
-      softmax_.add(i, std::accumulate(lanes, lanes + kVectorFloats, 0.0F));
+      softmax_.sums()[i] += std::accumulate(lanes, lanes + kVectorFloats, 0.0F);
     }
   }
 
-  void write(float* output, std::int64_t output_stride) const {
+  void write(float* output, std::int64_t output_stride) {
     const std::int64_t padded = head_.padded_head_dim();
     for (std::int64_t i = 0; i < block_.n_query; ++i) {
-      row_kernels().scale(output_ + i * padded, padded, 1.0F / softmax_.sum(i));
-      std::copy_n(output_ + i * padded, head_.head_dim(), output + i * output_stride);
+      row_kernels().scale(output_ + i * padded, head_.head_dim(), 1.0F / softmax_.sums()[i],
+                          output + i * output_stride);
     }
   }
 

@@ -3,6 +3,7 @@
 #include "collectors/base/error.h"
 #include "collectors/compute/convert.h"
 #include "collectors/compute/packing_kernels.h"
+#include "collectors/compute/prefetch.h"
 #include "collectors/compute/product_kernels.h"
 
 #include <algorithm>
@@ -21,6 +22,11 @@ const void* row_of(const void* base, ElementType type, std::int64_t stride, cons
   const std::int64_t source = segment.index == nullptr ? token : segment.index[token];
   return static_cast<const std::byte*>(base) + source * stride * element_bytes(type);
 }
+
+// Keys are fetched this many tokens before the transposition, which jumps from token to token, needs them.
+constexpr std::int64_t kPrefetchTokens = 48;
+// Values that are used where they lie are fetched meanwhile, as many as will not push one another out.
+constexpr std::int64_t kPrefetchedValues = 512;
 
 }  // namespace
 
@@ -54,6 +60,9 @@ void PackedHead::pack_keys(std::span<const KeyValueSegment> segments) {
   for (const KeyValueSegment& segment : segments) {
     for (std::int64_t token = 0; token < segment.n_token; ++token) {
       const void* row = row_of(segment.keys, segment.key_type, segment.key_stride, segment, token);
+      prefetch_for_reading(row_of(segment.keys, segment.key_type, segment.key_stride, segment,
+                                  std::min(token + kPrefetchTokens, segment.n_token - 1)),
+                           head_dim_ * element_bytes(segment.key_type));
       if (segment.key_type != ElementType::kFloat32) {
         float* converted = scratch + filled * padded_head_dim_;
         kernels.to_float(row, segment.key_type, head_dim_, converted);
@@ -84,6 +93,10 @@ void PackedHead::pack_values(std::span<const KeyValueSegment> segments) {
   for (const KeyValueSegment& segment : segments) {
     if (segment.n_token == 0) continue;
     if (lies_ready(segment)) {
+      for (std::int64_t token = 0; token < std::min(segment.n_token, kPrefetchedValues); ++token) {
+        prefetch_for_reading(row_of(segment.values, segment.value_type, segment.value_stride, segment, token),
+                             head_dim_ * element_bytes(segment.value_type));
+      }
       value_runs_.push_back({static_cast<const float*>(segment.values), segment.value_stride, segment.n_token});
       continue;
     }

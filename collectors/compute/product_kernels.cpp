@@ -70,6 +70,7 @@ struct FoldMaximum {
 };
 
 struct Exponentiate {
+  FloatVector factor;
   FloatVector shift;
   float* sums;
   template <int kVectors>
@@ -79,7 +80,7 @@ struct Exponentiate {
     FloatVector sum = hn::Load(d, lanes);
     KVSCOPE_UNROLL
     for (int v = 0; v < kVectors; ++v) {
-      const FloatVector power = exponential2(hn::Sub(values[v], shift));
+      const FloatVector power = exponential2(hn::MulSub(values[v], factor, shift));
       sum = hn::Add(sum, power);
       hn::Store(power, d, c + v * kLanes);
     }
@@ -193,8 +194,8 @@ void multiply_maximum(const Product& p, float* maxima) {
   }
 }
 
-void multiply_exponential(const Product& p, float shift, float* sums) {
-  const Exponentiate finish{hn::Set(Floats(), shift), sums};
+void multiply_exponential(const Product& p, float factor, float shift, float* sums) {
+  const Exponentiate finish{hn::Set(Floats(), factor), hn::Set(Floats(), shift), sums};
   for (std::int64_t column = 0; column < p.columns; column += kTileVectors * kLanes) {
     multiply_columns<kTileVectors, SingleElements>(p, column, finish);
   }

@@ -35,8 +35,8 @@ struct ProductKernels {
   /// Also folds the results of a row into its running maxima: lane l of maxima[row * kVectorFloats + l] sees
   /// some of the columns, all lanes together see all of them. Lanes beyond the vector length stay.
   void (*multiply_maximum)(const Product& product, float* maxima);
-  /// c = 2^(a b - shift), and adds a row's results to its running sums, laid out like the maxima.
-  void (*multiply_exponential)(const Product& product, float shift, float* sums);
+  /// c = 2^(factor * a b - shift), and adds a row's results to its running sums, laid out like the maxima.
+  void (*multiply_exponential)(const Product& product, float factor, float shift, float* sums);
 
   // With bfloat16 dot products: each element of a and b is a pair of bfloat16 that lie in the place of a float, in
   // order of the depth. Only where has_bfloat16_products().

@@ -15,67 +15,73 @@ namespace HWY_NAMESPACE {
 
 constexpr int kChains = 4;
 
-/// The first multiple of kChains vectors of a row whose length is a multiple of kVectorFloats.
-constexpr std::int64_t chained(std::int64_t count) {
-  return count / (kChains * kLanes) * (kChains * kLanes);
-}
-
-float maximum(const float* HWY_RESTRICT row, std::int64_t count) {
+void fold_maxima(const RowBlock& block, float* largest) {
   const Floats d;
-  FloatVector best[kChains];
-  for (int c = 0; c < kChains; ++c) best[c] = hn::Load(d, row);
-  std::int64_t j = 0;
-  for (; j < chained(count); j += kChains * kLanes) {
-    KVSCOPE_UNROLL
-    for (int c = 0; c < kChains; ++c) best[c] = hn::Max(best[c], hn::Load(d, row + j + c * kLanes));
+  for (std::int64_t i = 0; i < block.n_row; ++i) {
+    const float* row = block.values + i * block.stride;
+    FloatVector best = hn::Set(d, largest[i]);
+    for (std::int64_t j = 0; j < block.columns; j += kLanes) best = hn::Max(best, hn::Load(d, row + j));
+    largest[i] = hn::GetLane(hn::MaxOfLanes(d, best));
   }
-  for (; j < count; j += kLanes) best[0] = hn::Max(best[0], hn::Load(d, row + j));
-  return hn::GetLane(hn::MaxOfLanes(d, hn::Max(hn::Max(best[0], best[1]), hn::Max(best[2], best[3]))));
 }
 
-float exponentials2(float* HWY_RESTRICT row, std::int64_t count, float shift) {
+HWY_INLINE float sum_of_chains(const FloatVector* sums) {
+  return hn::GetLane(hn::SumOfLanes(Floats(), hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]))));
+}
+
+/// x = 2^(factor * (x - shift)) for a vector of x, which is added to `sum`.
+HWY_INLINE void exponentiate(float* x, FloatVector factor, FloatVector shift, FloatVector& sum) {
   const Floats d;
-  const FloatVector offset = hn::Set(d, shift);
-  FloatVector sums[kChains] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-  std::int64_t j = 0;
-  for (; j < chained(count); j += kChains * kLanes) {
-    KVSCOPE_UNROLL
-    for (int c = 0; c < kChains; ++c) {
-      const FloatVector e = exponential2(hn::Sub(hn::Load(d, row + j + c * kLanes), offset));
-      hn::Store(e, d, row + j + c * kLanes);
-      sums[c] = hn::Add(sums[c], e);
+  const FloatVector e = exponential2(hn::Mul(hn::Sub(hn::Load(d, x), shift), factor));
+  hn::Store(e, d, x);
+  sum = hn::Add(sum, e);
+}
+
+void exponentials2(const RowBlock& block, float factor, const float* shifts, float* sums) {
+  const Floats d;
+  const FloatVector f = hn::Set(d, factor);
+  for (std::int64_t i = 0; i < block.n_row; ++i) {
+    float* row = block.values + i * block.stride;
+    const FloatVector shift = hn::Set(d, shifts[i]);
+    FloatVector chains[kChains] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+    std::int64_t j = 0;
+    for (; j + kChains * kLanes <= block.columns; j += kChains * kLanes) {
+      KVSCOPE_UNROLL
+      for (int c = 0; c < kChains; ++c) exponentiate(row + j + c * kLanes, f, shift, chains[c]);
     }
+    for (; j < block.columns; j += kLanes) exponentiate(row + j, f, shift, chains[0]);
+    sums[i] += sum_of_chains(chains);
   }
-  for (; j < count; j += kLanes) {
-    const FloatVector e = exponential2(hn::Sub(hn::Load(d, row + j), offset));
-    hn::Store(e, d, row + j);
-    sums[0] = hn::Add(sums[0], e);
-  }
-  return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]))));
 }
 
 #if HWY_TARGET == HWY_AVX3
-float exponentials2_to_bfloat16(const float* HWY_RESTRICT row, std::int64_t count, float factor, float shift,
-                                float* HWY_RESTRICT pairs) {
+void exponentials2_to_bfloat16(const RowBlock& block, float factor, const float* shifts, float* sums, float* pairs,
+                               std::int64_t pair_stride) {
   const Floats d;
   const FloatVector f = hn::Set(d, factor);
-  const FloatVector offset = hn::Set(d, shift);
-  FloatVector sums[2] = {hn::Zero(d), hn::Zero(d)};
-  for (std::int64_t j = 0; j < count; j += 2 * kLanes) {
-    const FloatVector low = exponential2(hn::MulSub(hn::Load(d, row + j), f, offset));
-    const FloatVector high = exponential2(hn::MulSub(hn::Load(d, row + j + kLanes), f, offset));
-    hn::Store(bfloat16_of(low, high), d, pairs + j / 2);
-    sums[0] = hn::Add(sums[0], low);
-    sums[1] = hn::Add(sums[1], high);
+  for (std::int64_t i = 0; i < block.n_row; ++i) {
+    const float* HWY_RESTRICT row = block.values + i * block.stride;
+    float* HWY_RESTRICT target = pairs + i * pair_stride;
+    const FloatVector shift = hn::Set(d, shifts[i]);
+    FloatVector chains[kChains] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+    for (std::int64_t j = 0; j < block.columns; j += 2 * kLanes) {
+      const FloatVector low = exponential2(hn::Mul(hn::Sub(hn::Load(d, row + j), shift), f));
+      const FloatVector high = exponential2(hn::Mul(hn::Sub(hn::Load(d, row + j + kLanes), shift), f));
+      hn::Store(bfloat16_of(low, high), d, target + j / 2);
+      chains[0] = hn::Add(chains[0], low);
+      chains[1] = hn::Add(chains[1], high);
+    }
+    sums[i] += sum_of_chains(chains);
   }
-  return hn::GetLane(hn::SumOfLanes(d, hn::Add(sums[0], sums[1])));
 }
 #endif
 
-void scale(float* HWY_RESTRICT row, std::int64_t count, float factor) {
+void scale(const float* row, std::int64_t count, float factor, float* target) {
   const Floats d;
   const FloatVector f = hn::Set(d, factor);
-  for (std::int64_t j = 0; j < count; j += kLanes) hn::Store(hn::Mul(hn::Load(d, row + j), f), d, row + j);
+  std::int64_t j = 0;
+  for (; j + kLanes <= count; j += kLanes) hn::StoreU(hn::Mul(hn::LoadU(d, row + j), f), d, target + j);
+  for (; j < count; ++j) target[j] = row[j] * factor;
 }
 
 void add(const float* HWY_RESTRICT row, std::int64_t count, float* HWY_RESTRICT sums) {
@@ -87,10 +93,11 @@ void add(const float* HWY_RESTRICT row, std::int64_t count, float* HWY_RESTRICT 
 
 const RowKernels* row_table() {
   static constexpr RowKernels table {
-    .maximum = maximum, .exponentials2 = exponentials2, .scale = scale, .add = add,
+    .fold_maxima = fold_maxima, .exponentials2 = exponentials2,
 #if HWY_TARGET == HWY_AVX3
-    .exponentials2_to_bfloat16 = exponentials2_to_bfloat16
+    .exponentials2_to_bfloat16 = exponentials2_to_bfloat16,
 #endif
+    .scale = scale, .add = add
   };
   return &table;
 }

@@ -32,11 +32,15 @@ int narrow(std::int64_t extent) {
   return static_cast<int>(extent);
 }
 
-/// 2^(row - max of the row) with the row's padding at 0; returns 1 / sum.
+/// exp(row - max of the row) with the row's padding at 0; returns 1 / sum.
 float unnormalised_softmax(float* row, std::int64_t n_key, std::int64_t padded) {
   std::fill(row + n_key, row + padded, -std::numeric_limits<float>::infinity());
   const RowKernels& kernels = row_kernels();
-  return 1.0F / kernels.exponentials2(row, padded, kernels.maximum(row, padded));
+  float maximum = -std::numeric_limits<float>::infinity();
+  kernels.fold_maxima({row, padded, 1, padded}, &maximum);
+  float sum = 0.0F;
+  kernels.exponentials2({row, padded, 1, padded}, kLog2E, &maximum, &sum);
+  return 1.0F / sum;
 }
 
 }  // namespace
@@ -58,7 +62,7 @@ struct OpenBlas::Functions {
     float* map = buffer.reserve(n * stride);
     const int depth = narrow(shape.head_dim);
     auto* output = static_cast<float*>(copy.output) + offset;
-    sgemm(kRowMajor, kAsItIs, kTransposed, narrow(n), narrow(shape.n_key), depth, problem.scale() * kLog2E,
+    sgemm(kRowMajor, kAsItIs, kTransposed, narrow(n), narrow(shape.n_key), depth, problem.scale(),
           static_cast<const float*>(copy.queries) + offset, depth, static_cast<const float*>(copy.keys) + key_offset,
           depth, 0.0F, map, narrow(stride));
     std::vector<float> factors(static_cast<std::size_t>(n));
@@ -68,7 +72,7 @@ struct OpenBlas::Functions {
     sgemm(kRowMajor, kAsItIs, kAsItIs, narrow(n), depth, narrow(shape.n_key), 1.0F, map, narrow(stride),
           static_cast<const float*>(copy.values) + key_offset, depth, 0.0F, output, depth);
     for (std::int64_t i = 0; i < n; ++i) {
-      row_kernels().scale(output + i * depth, depth, factors[static_cast<std::size_t>(i)]);
+      row_kernels().scale(output + i * depth, depth, factors[static_cast<std::size_t>(i)], output + i * depth);
     }
   }
 };
