@@ -60,7 +60,7 @@ void BFloat16Head::pack_keys(std::span<const KeyValueSegment> segments) {
   const auto add = [&](const std::uint16_t* row) {
     rows[filled] = reinterpret_cast<const float*>(row);
     if (++filled < rows.size()) return;
-    kernels.pack_key_panel(rows.data(), pairs, panel);
+    kernels.pack_key_panel(rows.data(), kPanelKeys, pairs, panel);
     panel += kPanelKeys * pairs;
     filled = 0;
   };

@@ -70,7 +70,7 @@ void PackedHead::pack_keys(std::span<const KeyValueSegment> segments) {
       }
       rows[static_cast<std::size_t>(filled)] = static_cast<const float*>(row);
       if (++filled == kPanelKeys) {
-        kernels.pack_key_panel(rows.data(), head_dim_, panels);
+        kernels.pack_key_panel(rows.data(), kPanelKeys, head_dim_, panels);
         panels += kPanelKeys * head_dim_;
         filled = 0;
       }
@@ -78,7 +78,7 @@ void PackedHead::pack_keys(std::span<const KeyValueSegment> segments) {
   }
   if (filled > 0) {
     std::fill(rows.begin() + filled, rows.end(), zero);
-    kernels.pack_key_panel(rows.data(), head_dim_, panels);
+    kernels.pack_key_panel(rows.data(), round_up(filled, kVectorFloats), head_dim_, panels);
   }
 }
 

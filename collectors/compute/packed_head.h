@@ -36,7 +36,7 @@ struct ValueRun {
 };
 
 /// One key/value head in the layout of the attention kernels: float32, keys in panels of 64 tokens
-/// ([panel, head_dim, 64], the last one filled up with zeros), values token by token.
+/// ([panel, head_dim, 64], the last one filled up to a multiple of 16 with zeros), values token by token.
 ///
 /// Values that already lie so (float32, head_dim a multiple of 16, no gather) are not copied: the segments'
 /// memory must stay until the packed head has been used. What the kernels compute from it depends on the

@@ -57,9 +57,9 @@ HWY_INLINE void pack_block(const float* const* rows, std::int64_t channel, float
 }
 #endif
 
-void pack_key_panel(const float* const* rows, std::int64_t head_dim, float* HWY_RESTRICT panel) {
+void pack_key_panel(const float* const* rows, std::int64_t n_row, std::int64_t head_dim, float* HWY_RESTRICT panel) {
   const std::int64_t blocked = head_dim - head_dim % kPackChannels;
-  for (std::int64_t t = 0; t < kPanelKeys; t += kPackTokens) {
+  for (std::int64_t t = 0; t < n_row; t += kPackTokens) {
     for (std::int64_t channel = 0; channel < blocked; channel += kPackChannels) {
       pack_block(rows + t, channel, panel + channel * kPanelKeys + t);
     }

@@ -10,8 +10,8 @@ namespace kvscope {
 struct PackingKernels {
   /// `count` elements of a compute type as float32, exact.
   void (*to_float)(const void* source, ElementType type, std::int64_t count, float* target);
-  /// panel[channel * kPanelKeys + t] = rows[t][channel] for kPanelKeys rows.
-  void (*pack_key_panel)(const float* const* rows, std::int64_t head_dim, float* panel);
+  /// panel[channel * kPanelKeys + t] = rows[t][channel] for `n_row` rows, a multiple of kVectorFloats.
+  void (*pack_key_panel)(const float* const* rows, std::int64_t n_row, std::int64_t head_dim, float* panel);
   /// Pairs of 16-bit elements in the place of a float: target[j] = (even[j], odd[j]).
   void (*interleave)(const std::uint16_t* even, const std::uint16_t* odd, std::int64_t count, float* target);
 };
