@@ -6,8 +6,7 @@
 // foreach_target.h comes first.
 #include "collectors/capture/map_kernels.h"
 #include "collectors/compute/simd_level.h"
-
-#include <hwy/highway.h>
+#include "collectors/compute/vector_math-inl.h"
 
 #include <algorithm>
 #include <limits>
@@ -15,9 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace kvscope {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
-using Floats = hn::ScalableTag<float>;
 using Doubles = hn::ScalableTag<double>;
 using HalfFloats = hn::Rebind<float, Doubles>;  // as many floats as fit one vector of doubles
 
@@ -27,23 +24,23 @@ HWY_INLINE void add_columns(const float* HWY_RESTRICT strip, std::int64_t stride
                             double* HWY_RESTRICT sums, double* HWY_RESTRICT squares) {
   const Doubles d;
   const HalfFloats half;
-  constexpr std::int64_t kLanes = HWY_LANES(double);
+  constexpr std::int64_t kDoubleLanes = HWY_LANES(double);
   hn::Vec<Doubles> sum[kVectors];
   hn::Vec<Doubles> square[kVectors];
   for (int v = 0; v < kVectors; ++v) {
-    sum[v] = hn::LoadU(d, sums + v * kLanes);
-    square[v] = hn::LoadU(d, squares + v * kLanes);
+    sum[v] = hn::LoadU(d, sums + v * kDoubleLanes);
+    square[v] = hn::LoadU(d, squares + v * kDoubleLanes);
   }
   for (std::int64_t i = 0; i < rows; ++i) {
     for (int v = 0; v < kVectors; ++v) {
-      const auto weight = hn::PromoteTo(d, hn::LoadU(half, strip + i * stride + v * kLanes));
+      const auto weight = hn::PromoteTo(d, hn::LoadU(half, strip + i * stride + v * kDoubleLanes));
       sum[v] = hn::Add(sum[v], weight);
       square[v] = hn::MulAdd(weight, weight, square[v]);
     }
   }
   for (int v = 0; v < kVectors; ++v) {
-    hn::StoreU(sum[v], d, sums + v * kLanes);
-    hn::StoreU(square[v], d, squares + v * kLanes);
+    hn::StoreU(sum[v], d, sums + v * kDoubleLanes);
+    hn::StoreU(square[v], d, squares + v * kDoubleLanes);
   }
 }
 
@@ -77,7 +74,6 @@ HWY_INLINE hn::Vec<Floats> logarithm(hn::Vec<Floats> x) {
 
 static float entropy(const float* HWY_RESTRICT row, std::int64_t count) {
   const Floats d;
-  constexpr std::int64_t kLanes = HWY_LANES(float);
   constexpr int kChains = 4;  // 4 vectors divide 64 columns on every target
   // The logarithm of 0 need only be finite.
   const auto smallest = hn::Set(d, std::numeric_limits<float>::min());
@@ -94,7 +90,6 @@ static float entropy(const float* HWY_RESTRICT row, std::int64_t count) {
 /// sums[x] += weights[x] for x < width.
 HWY_INLINE void add_line(const float* HWY_RESTRICT weights, std::int64_t width, float* HWY_RESTRICT sums) {
   const Floats d;
-  constexpr std::int64_t kLanes = HWY_LANES(float);
   std::int64_t x = 0;
   for (; x + kLanes <= width; x += kLanes) {
     hn::StoreU(hn::Add(hn::LoadU(d, sums + x), hn::LoadU(d, weights + x)), d, sums + x);
@@ -120,8 +115,8 @@ static void add_lines(const GridLines& lines) {
 static OutputErrors add_output(const OutputRows& rows, double* HWY_RESTRICT sums) {
   const Doubles d;
   const HalfFloats half;
-  constexpr std::int64_t kLanes = HWY_LANES(double);
-  const std::int64_t blocked = rows.channels - rows.channels % kLanes;
+  constexpr std::int64_t kDoubleLanes = HWY_LANES(double);
+  const std::int64_t blocked = rows.channels - rows.channels % kDoubleLanes;
   auto error = hn::Zero(d);
   auto norm = hn::Zero(d);
   OutputErrors errors;
@@ -129,7 +124,7 @@ static OutputErrors add_output(const OutputRows& rows, double* HWY_RESTRICT sums
     const float* output = rows.output + i * rows.channels;
     // Without an expectation the output is its own; the errors are then 0, and so is the norm in the end.
     const float* expected = rows.expected == nullptr ? output : rows.expected + i * rows.channels;
-    for (std::int64_t c = 0; c < blocked; c += kLanes) {
+    for (std::int64_t c = 0; c < blocked; c += kDoubleLanes) {
       const auto own = hn::PromoteTo(d, hn::LoadU(half, output + c));
       const auto wanted = hn::PromoteTo(d, hn::LoadU(half, expected + c));
       const auto difference = hn::Sub(own, wanted);
@@ -154,10 +149,10 @@ static OutputErrors add_output(const OutputRows& rows, double* HWY_RESTRICT sums
 static double square_norm(const float* HWY_RESTRICT row, std::int64_t count) {
   const Doubles d;
   const HalfFloats half;
-  constexpr std::int64_t kLanes = HWY_LANES(double);
+  constexpr std::int64_t kDoubleLanes = HWY_LANES(double);
   auto sum = hn::Zero(d);
   std::int64_t c = 0;
-  for (; c + kLanes <= count; c += kLanes) {
+  for (; c + kDoubleLanes <= count; c += kDoubleLanes) {
     const auto value = hn::PromoteTo(d, hn::LoadU(half, row + c));
     sum = hn::MulAdd(value, value, sum);
   }

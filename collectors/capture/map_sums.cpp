@@ -36,7 +36,7 @@ MapTables::MapTables(const StepTable& steps, int step)
       step_(step),
       n_query_(steps.n_query(step)),
       n_key_(steps.n_key(step)),
-      columns_((n_key_ + kPanelKeys - 1) / kPanelKeys * kPanelKeys),
+      columns_(round_up(n_key_, kPanelKeys)),
       displacement_(std::make_shared<const DisplacementTables>(steps, step)) {
   const Shape shape = thumbnail_shape(steps, step);
   thumbnail_top_ = cell_borders(n_query_, shape[0]);

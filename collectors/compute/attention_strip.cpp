@@ -33,10 +33,6 @@ WorkingSpace& working_space() {
   return space;
 }
 
-std::int64_t round_up(std::int64_t count, std::int64_t step) {
-  return (count + step - 1) / step * step;
-}
-
 /// The block's queries times a factor, [n_query, head_dim] without gaps.
 const float* scaled_queries(const QueryBlock& block, std::int64_t head_dim, float factor) {
   float* scaled = working_space().queries.reserve(block.n_query * head_dim);

@@ -20,10 +20,6 @@ constexpr std::int64_t kValueKeys = 256;
 constexpr std::int64_t kPairVector = 2 * kVectorFloats;  // bfloat16 of one 512-bit vector
 constexpr float kNegativeInfinity = -std::numeric_limits<float>::infinity();
 
-std::int64_t round_up(std::int64_t count, std::int64_t step) {
-  return (count + step - 1) / step * step;
-}
-
 /// One block of at most kAttendQueries queries on its way through the keys.
 class BlockAttention {
  public:

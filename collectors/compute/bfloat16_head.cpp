@@ -11,10 +11,6 @@
 namespace kvscope {
 namespace {
 
-std::int64_t round_up(std::int64_t count, std::int64_t step) {
-  return (count + step - 1) / step * step;
-}
-
 std::int64_t token_of(const KeyValueSegment& segment, std::int64_t i) {
   return segment.index == nullptr ? i : segment.index[i];
 }

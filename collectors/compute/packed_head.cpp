@@ -13,10 +13,6 @@
 namespace kvscope {
 namespace {
 
-std::int64_t round_up(std::int64_t value, std::int64_t step) {
-  return (value + step - 1) / step * step;
-}
-
 const void* row_of(const void* base, ElementType type, std::int64_t stride, const KeyValueSegment& segment,
                    std::int64_t token) {
   const std::int64_t source = segment.index == nullptr ? token : segment.index[token];

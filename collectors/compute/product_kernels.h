@@ -10,6 +10,11 @@ inline constexpr std::int64_t kPanelKeys = 64;
 /// Floats of one 512-bit vector: columns of a product and padded channels are multiples of it.
 inline constexpr std::int64_t kVectorFloats = 16;
 
+/// `count` rounded up to a multiple of `step`: what is padded to whole vectors or panels.
+[[nodiscard]] constexpr std::int64_t round_up(std::int64_t count, std::int64_t step) noexcept {
+  return (count + step - 1) / step * step;
+}
+
 /// One matrix product in float32: c[rows, columns] (+)= a[rows, depth] b[depth, columns].
 ///
 /// Each element is one chain of multiply-adds over depth in ascending order, so a row's bits do not depend

@@ -37,7 +37,7 @@ void add_observation_scores(const PackedHead& head, const QueryBlock& block, std
   float* sums = sum_buffer.reserve(stride);
   std::ranges::copy(scores, sums);
   std::fill(sums + head.n_key(), sums + stride, 0.0F);
-  const std::int64_t count = (head.n_key() + kPanelKeys - 1) / kPanelKeys * kPanelKeys;
+  const std::int64_t count = round_up(head.n_key(), kPanelKeys);
   for (std::int64_t first = 0; first < block.n_query; first += kStripQueries) {
     QueryBlock part = block;
     part.queries = block.queries + first * block.stride;

@@ -63,16 +63,6 @@ CommandOptions export_options() {
   return command;
 }
 
-std::filesystem::path path_option(const options::variables_map& values, const char* name) {
-  return values.count(name) == 0 ? std::filesystem::path() : std::filesystem::path(values[name].as<std::string>());
-}
-
-std::vector<std::filesystem::path> path_list(const options::variables_map& values, const char* name) {
-  if (values.count(name) == 0) return {};
-  const auto& words = values[name].as<Words>();
-  return {words.begin(), words.end()};
-}
-
 /// A list of numbers as parse_number_list() reads it, and not a file name.
 bool is_number_list(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789,-") == std::string_view::npos;

@@ -35,16 +35,6 @@ std::vector<HeadPlace> parse_heads(std::string_view text) {
   return heads;
 }
 
-std::filesystem::path path_option(const options::variables_map& values, const char* name) {
-  return values.count(name) == 0 ? std::filesystem::path() : std::filesystem::path(values[name].as<std::string>());
-}
-
-std::vector<std::filesystem::path> path_list(const options::variables_map& values, const char* name) {
-  if (values.count(name) == 0) return {};
-  const auto& words = values[name].as<Words>();
-  return {words.begin(), words.end()};
-}
-
 CommandOptions report_options() {
   CommandOptions command{.name = "report",
                          .positional = {},

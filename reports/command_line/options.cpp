@@ -61,6 +61,16 @@ bool given(const options::variables_map& values, const char* name) {
   return values.count(name) != 0 && !values[name].defaulted();
 }
 
+std::filesystem::path path_option(const options::variables_map& values, const char* name) {
+  return values.count(name) == 0 ? std::filesystem::path() : std::filesystem::path(values[name].as<std::string>());
+}
+
+std::vector<std::filesystem::path> path_list(const options::variables_map& values, const char* name) {
+  if (values.count(name) == 0) return {};
+  const auto& words = values[name].as<std::vector<std::string>>();
+  return {words.begin(), words.end()};
+}
+
 std::vector<int> parse_number_list(std::string_view text, std::string_view option) {
   constexpr int kLongestRange = 1 << 20;
   const std::string_view whole = text;

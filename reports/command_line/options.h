@@ -6,6 +6,7 @@
 #include <boost/program_options/positional_options.hpp>
 #include <boost/program_options/variables_map.hpp>
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,12 @@ template <typename T>
 
 /// Whether a switch or option was given on the command line (defaults do not count).
 [[nodiscard]] bool given(const options::variables_map& values, const char* name);
+
+/// The value of an option for one file or folder; empty if it was not given.
+[[nodiscard]] std::filesystem::path path_option(const options::variables_map& values, const char* name);
+
+/// The values of an option for files (a std::vector<std::string>); empty if it was not given.
+[[nodiscard]] std::vector<std::filesystem::path> path_list(const options::variables_map& values, const char* name);
 
 /// "0-3,7" as {0, 1, 2, 3, 7}.
 /// @throws Error  kUsage naming `option` and the part that is no number or no range.

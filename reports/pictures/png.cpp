@@ -72,7 +72,7 @@ bool write_file_bytes(Writer& writer, std::string& bytes, std::int64_t width, st
   if (setjmp(png_jmpbuf(writer.png)) != 0) return false;
   png_set_write_fn(writer.png, &bytes, append_to_string, nullptr);
   // Filters help photos; indices have no arithmetic meaning to predict from. Attention maps hold runs of the lowest
-  // level and noise: searching further back than the run saves nothing (the demo's maps become 1 % larger) and takes up
+  // level and noise: searching further back than the run saves next to nothing and takes up
   // to a hundred times as long (256 x 680 striped weights: 128 ms at level 9, 1 ms so).
   png_set_compression_level(writer.png, 6);
   if (palette != nullptr) png_set_compression_strategy(writer.png, Z_RLE);

@@ -72,7 +72,7 @@ std::optional<BenchmarkRequest> parse(int argc, char** argv) {
       "kvscope_bench_cpu [options]\nMeasures kvscope on this machine's processor against other libraries, in turns, "
       "and\n"
       "against the machine's ceilings of the same run; docs/benchmarks.md says what and how.\n"
-      "KVSCOPE_SIMD=avx2 (avx512, sse4, scalar) forces an instruction set.\n\nOptions");
+      "KVSCOPE_SIMD=avx2 (avx512bf16, avx512, sse4, scalar) forces an instruction set.\n\nOptions");
   // clang-format off
   description.add_options()
       ("help,h", "this text")

@@ -56,7 +56,7 @@ struct OpenBlas::Functions {
     const AttentionShape& shape = problem.shape();
     const std::int64_t offset = (head * shape.n_query + first) * shape.head_dim;
     const std::int64_t key_offset = head * shape.n_key * shape.head_dim;
-    const std::int64_t padded = (shape.n_key + kPanelKeys - 1) / kPanelKeys * kPanelKeys;
+    const std::int64_t padded = round_up(shape.n_key, kPanelKeys);
     const std::int64_t stride = strip_stride(shape.n_key);
     thread_local AlignedBuffer buffer;
     float* map = buffer.reserve(n * stride);
