@@ -4,6 +4,7 @@
 #include "collectors/capture/map_kernels.h"
 #include "collectors/capture/map_sums.h"
 #include "collectors/compute/aligned_buffer.h"
+#include "collectors/compute/block_attention.h"
 #include "collectors/compute/convert.h"
 #include "collectors/compute/product_kernels.h"
 

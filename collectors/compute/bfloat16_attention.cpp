@@ -2,6 +2,7 @@
 
 #include "collectors/base/error.h"
 #include "collectors/compute/attention_strip.h"
+#include "collectors/compute/block_attention.h"
 #include "collectors/compute/online_softmax.h"
 #include "collectors/compute/product_kernels.h"
 #include "collectors/compute/simd_level.h"

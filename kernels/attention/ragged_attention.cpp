@@ -3,8 +3,8 @@
 #include "collectors/base/error.h"
 #include "collectors/base/parallel.h"
 #include "collectors/compute/aligned_buffer.h"
-#include "collectors/compute/attention_strip.h"
 #include "collectors/compute/bfloat16_attention.h"
+#include "collectors/compute/block_attention.h"
 #include "collectors/compute/convert.h"
 #include "collectors/compute/simd_level.h"
 

@@ -4,6 +4,7 @@
 #include "collectors/capture/capture_layout.h"
 #include "collectors/capture/map_sums.h"
 #include "collectors/compute/attention_reference.h"
+#include "collectors/compute/block_attention.h"
 #include "collectors/compute/simd_level.h"
 #include "support/attention_data.h"
 #include "support/errors.h"

@@ -1,6 +1,7 @@
 #include "collectors/compute/attention_strip.h"
 
 #include "collectors/compute/attention_reference.h"
+#include "collectors/compute/block_attention.h"
 #include "collectors/compute/simd_level.h"
 #include "support/attention_data.h"
 #include "support/errors.h"
