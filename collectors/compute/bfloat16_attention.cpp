@@ -9,13 +9,10 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 namespace kvscope {
 namespace {
 
-// As in attention_strip.cpp. Exponentials take half the room, so the strip of logits is what counts.
-constexpr std::int64_t kBlockKeys = 512;
 // Values of so many keys are multiplied with all queries before the next: 256 x 64 channels = 32 KiB.
 constexpr std::int64_t kValueKeys = 256;
 constexpr std::int64_t kPairVector = 2 * kVectorFloats;  // bfloat16 of one 512-bit vector
@@ -28,12 +25,12 @@ class BlockAttention {
       : head_(head),
         block_(block),
         factor_(block.scale * kLog2E),
-        stride_(strip_stride(std::min(head.n_key(), kBlockKeys))),
+        stride_(strip_stride(std::min(head.n_key(), kAttendKeys))),
         softmax_(factor_) {
     WorkingSpace& space = working_space();
     logits_ = space.logits.reserve(block.n_query * stride_);
     // Off multiples of 4 KiB, like the strip: its stride in floats is half.
-    pair_stride_ = strip_stride(std::min(head.n_key(), kBlockKeys) / 2 + kPanelKeys);
+    pair_stride_ = strip_stride(std::min(head.n_key(), kAttendKeys) / 2 + kPanelKeys);
     pairs_ = space.pairs.reserve(block.n_query * pair_stride_);
     output_ = space.output.reserve(block.n_query * head.padded_head_dim());
     lanes_ = space.lanes.reserve(block.n_query * kVectorFloats);
@@ -43,8 +40,8 @@ class BlockAttention {
     const bool bounded = block_.logit_bound <= kLargestUsableBound;
     const float shift = bounded ? bounded_shift(block_.logit_bound) : 0.0F;
     if (bounded) std::fill_n(lanes_, block_.n_query * kVectorFloats, 0.0F);
-    for (std::int64_t first_key = 0; first_key < head_.n_key(); first_key += kBlockKeys) {
-      const std::int64_t n_key = std::min(kBlockKeys, head_.n_key() - first_key);
+    for (std::int64_t first_key = 0; first_key < head_.n_key(); first_key += kAttendKeys) {
+      const std::int64_t n_key = std::min(kAttendKeys, head_.n_key() - first_key);
       if (bounded) {
         exponentials_within_bound(first_key, n_key, shift);
       } else {
@@ -52,8 +49,8 @@ class BlockAttention {
       }
       add_values(first_key, n_key);
     }
-    if (bounded) add_lanes();
-    write(output, output_stride);
+    if (bounded) softmax_.add_lanes(lanes_, block_.n_query);
+    softmax_.write({output_, head_.padded_head_dim(), block_.n_query, head_.head_dim()}, output, output_stride);
   }
 
  private:
@@ -107,9 +104,7 @@ class BlockAttention {
     maxima.fill(kNegativeInfinity);
     rows.fold_maxima({lanes_, kVectorFloats, block_.n_query, kVectorFloats}, maxima.data());
     rows.fold_maxima({logits_ + whole, stride_, block_.n_query, columns - whole}, maxima.data());
-    for (std::int64_t i = 0; i < block_.n_query; ++i) {
-      softmax_.begin_block(i, maxima[static_cast<std::size_t>(i)], output_ + i * width, width);
-    }
+    softmax_.begin_block(maxima.data(), block_.n_query, output_, width);
     rows.exponentials2_to_bfloat16({logits_, stride_, block_.n_query, columns}, factor_, softmax_.maxima(),
                                    softmax_.sums(), pairs_, pair_stride_);
   }
@@ -142,21 +137,6 @@ class BlockAttention {
                                           .c_stride = head_.padded_head_dim(),
                                           .accumulate = first_key + key > 0});
       }
-    }
-  }
-
-  void add_lanes() {
-    for (std::int64_t i = 0; i < block_.n_query; ++i) {
-      const float* lanes = lanes_ + i * kVectorFloats;
-      softmax_.sums()[i] += std::accumulate(lanes, lanes + kVectorFloats, 0.0F);
-    }
-  }
-
-  void write(float* output, std::int64_t output_stride) {
-    const std::int64_t padded = head_.padded_head_dim();
-    for (std::int64_t i = 0; i < block_.n_query; ++i) {
-      row_kernels().scale(output_ + i * padded, head_.head_dim(), 1.0F / softmax_.sums()[i],
-                          output + i * output_stride);
     }
   }
 

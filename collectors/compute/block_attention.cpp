@@ -7,14 +7,9 @@
 #include "collectors/compute/query_products.h"
 
 #include <array>
-#include <numeric>
 
 namespace kvscope {
 namespace {
-
-// Keys per block: with 96 queries a strip of 200 KiB, which leaves room for the keys and values of the block in a
-// second-level cache of 1 MiB. The value decides bits, so it is a constant.
-constexpr std::int64_t kBlockKeys = 512;
 
 struct WorkingSpace {
   AlignedBuffer strip;
@@ -33,7 +28,7 @@ class Accumulator {
   Accumulator(const PackedHead& head, const QueryBlock& block)
       : head_(head),
         n_query_(block.n_query),
-        stride_(strip_stride(std::min(head.n_key(), kBlockKeys))),
+        stride_(strip_stride(std::min(head.n_key(), kAttendKeys))),
         queries_(base2_queries(block, head.head_dim())),
         strip_(working_space().strip.reserve(n_query_ * stride_)),
         output_(working_space().output.reserve(n_query_ * head.padded_head_dim())),
@@ -44,12 +39,10 @@ class Accumulator {
   void add_keys() {
     const std::int64_t width = head_.padded_head_dim();
     std::array<float, kAttendQueries> maxima;
-    for (std::int64_t first_key = 0; first_key < head_.n_key(); first_key += kBlockKeys) {
+    for (std::int64_t first_key = 0; first_key < head_.n_key(); first_key += kAttendKeys) {
       const QueryProducts block = logit_block(first_key);
       products_and_maxima(block, lanes_, maxima.data());
-      for (std::int64_t i = 0; i < n_query_; ++i) {
-        softmax_.begin_block(i, maxima[static_cast<std::size_t>(i)], output_ + i * width, width);
-      }
+      softmax_.begin_block(maxima.data(), n_query_, output_, width);
       row_kernels().exponentials2({strip_, stride_, n_query_, round_up(block.n_key, kVectorFloats)}, queries_.factor,
                                   softmax_.maxima(), softmax_.sums());
       add_values(block);
@@ -62,7 +55,7 @@ class Accumulator {
     std::array<float, kAttendQueries> shifts;
     shifts.fill(shift / queries_.factor);
     std::fill_n(lanes_, n_query_ * kVectorFloats, 0.0F);
-    for (std::int64_t first_key = 0; first_key < head_.n_key(); first_key += kBlockKeys) {
+    for (std::int64_t first_key = 0; first_key < head_.n_key(); first_key += kAttendKeys) {
       const QueryProducts block = logit_block(first_key);
       const ProductKernels& products = product_kernels();
       const std::int64_t rest = for_each_panel(block, [&](const Product& product) {
@@ -71,18 +64,11 @@ class Accumulator {
       row_kernels().exponentials2(rest_of(block, rest), queries_.factor, shifts.data(), softmax_.sums());
       add_values(block);
     }
-    for (std::int64_t i = 0; i < n_query_; ++i) {
-      const float* lanes = lanes_ + i * kVectorFloats;
-      softmax_.sums()[i] += std::accumulate(lanes, lanes + kVectorFloats, 0.0F);
-    }
+    softmax_.add_lanes(lanes_, n_query_);
   }
 
   void write(float* output, std::int64_t output_stride) {
-    const std::int64_t padded = head_.padded_head_dim();
-    for (std::int64_t i = 0; i < n_query_; ++i) {
-      row_kernels().scale(output_ + i * padded, head_.head_dim(), 1.0F / softmax_.sums()[i],
-                          output + i * output_stride);
-    }
+    softmax_.write({output_, head_.padded_head_dim(), n_query_, head_.head_dim()}, output, output_stride);
   }
 
  private:
@@ -92,7 +78,7 @@ class Accumulator {
             .query_stride = queries_.stride,
             .n_query = n_query_,
             .first_key = first_key,
-            .n_key = std::min(kBlockKeys, head_.n_key() - first_key),
+            .n_key = std::min(kAttendKeys, head_.n_key() - first_key),
             .strip = strip_,
             .stride = stride_};
   }

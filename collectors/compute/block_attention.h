@@ -9,6 +9,9 @@ namespace kvscope {
 
 /// Queries that attend_block() works on at a time; a good size for one task.
 inline constexpr std::int64_t kAttendQueries = 96;
+/// Keys that it works on at a time: with 96 queries a strip of 200 KiB, which leaves room for the keys and values of
+/// the block in a second-level cache of 1 MiB. The value decides bits, so it is a constant.
+inline constexpr std::int64_t kAttendKeys = 512;
 
 /// Largest bound with which attend_block() needs no maximum of a row: exponentials are taken relative to
 /// max(0, bound - 60), so they lie between e^-86 and e^60, and neither they nor the sum of 10^11 of them leave

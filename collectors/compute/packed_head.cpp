@@ -13,10 +13,32 @@
 namespace kvscope {
 namespace {
 
-const void* row_of(const void* base, ElementType type, std::int64_t stride, const KeyValueSegment& segment,
-                   std::int64_t token) {
-  const std::int64_t source = segment.index == nullptr ? token : segment.index[token];
-  return static_cast<const std::byte*>(base) + source * stride * element_bytes(type);
+/// The keys or the values of a segment.
+struct TokenRows {
+  const std::byte* first;
+  std::int64_t stride;  ///< bytes from one token to the next
+  std::int64_t bytes;   ///< of one token
+  const std::int32_t* index;
+
+  TokenRows(const void* tokens, ElementType type, std::int64_t token_stride, std::int64_t head_dim,
+            const std::int32_t* token_index)
+      : first(static_cast<const std::byte*>(tokens)),
+        stride(token_stride * element_bytes(type)),
+        bytes(head_dim * element_bytes(type)),
+        index(token_index) {}
+
+  [[nodiscard]] const void* at(std::int64_t token) const {
+    return first + (index == nullptr ? token : index[token]) * stride;
+  }
+  void prefetch(std::int64_t token) const { prefetch_for_reading(at(token), bytes); }
+};
+
+TokenRows keys_of(const KeyValueSegment& segment, std::int64_t head_dim) {
+  return {segment.keys, segment.key_type, segment.key_stride, head_dim, segment.index};
+}
+
+TokenRows values_of(const KeyValueSegment& segment, std::int64_t head_dim) {
+  return {segment.values, segment.value_type, segment.value_stride, head_dim, segment.index};
 }
 
 // Keys are fetched this many tokens before the transposition, which jumps from token to token, needs them.
@@ -54,11 +76,10 @@ void PackedHead::pack_keys(std::span<const KeyValueSegment> segments) {
   std::array<const float*, kPanelKeys> rows{};
   std::int64_t filled = 0;
   for (const KeyValueSegment& segment : segments) {
+    const TokenRows keys = keys_of(segment, head_dim_);
     for (std::int64_t token = 0; token < segment.n_token; ++token) {
-      const void* row = row_of(segment.keys, segment.key_type, segment.key_stride, segment, token);
-      prefetch_for_reading(row_of(segment.keys, segment.key_type, segment.key_stride, segment,
-                                  std::min(token + kPrefetchTokens, segment.n_token - 1)),
-                           head_dim_ * element_bytes(segment.key_type));
+      const void* row = keys.at(token);
+      keys.prefetch(std::min(token + kPrefetchTokens, segment.n_token - 1));
       if (segment.key_type != ElementType::kFloat32) {
         float* converted = scratch + filled * padded_head_dim_;
         kernels.to_float(row, segment.key_type, head_dim_, converted);
@@ -89,10 +110,9 @@ void PackedHead::pack_values(std::span<const KeyValueSegment> segments) {
   for (const KeyValueSegment& segment : segments) {
     if (segment.n_token == 0) continue;
     if (lies_ready(segment)) {
-      for (std::int64_t token = 0; token < std::min(segment.n_token, kPrefetchedValues); ++token) {
-        prefetch_for_reading(row_of(segment.values, segment.value_type, segment.value_stride, segment, token),
-                             head_dim_ * element_bytes(segment.value_type));
-      }
+      const TokenRows values = values_of(segment, head_dim_);
+      for (std::int64_t token = 0; token < std::min(segment.n_token, kPrefetchedValues); ++token)
+        values.prefetch(token);
       value_runs_.push_back({static_cast<const float*>(segment.values), segment.value_stride, segment.n_token});
       continue;
     }
@@ -104,9 +124,9 @@ void PackedHead::pack_values(std::span<const KeyValueSegment> segments) {
 
 void PackedHead::copy_values(const KeyValueSegment& segment, float* target) {
   const PackingKernels& kernels = packing_kernels();
+  const TokenRows values = values_of(segment, head_dim_);
   for (std::int64_t token = 0; token < segment.n_token; ++token) {
-    const void* row = row_of(segment.values, segment.value_type, segment.value_stride, segment, token);
-    kernels.to_float(row, segment.value_type, head_dim_, target);
+    kernels.to_float(values.at(token), segment.value_type, head_dim_, target);
     std::fill(target + head_dim_, target + padded_head_dim_, 0.0F);
     target += padded_head_dim_;
   }

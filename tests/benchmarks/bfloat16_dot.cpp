@@ -9,10 +9,6 @@ namespace kvscope::benchmark {
 
 #if defined(__x86_64__)
 
-bool has_bfloat16_dot() {
-  return __builtin_cpu_supports("avx512bf16") != 0;
-}
-
 __attribute__((target("avx512f,avx512bf16"))) float bfloat16_dots(std::int64_t count, double& flops) {
   // More than latency times units (6 x 2).
   constexpr int kChains = 16;
@@ -32,10 +28,6 @@ __attribute__((target("avx512f,avx512bf16"))) float bfloat16_dots(std::int64_t c
 }
 
 #else
-
-bool has_bfloat16_dot() {
-  return false;
-}
 
 float bfloat16_dots(std::int64_t /*count*/, double& flops) {
   flops = 0.0;
