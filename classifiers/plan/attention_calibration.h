@@ -8,9 +8,9 @@
 
 namespace kvscope {
 
-/// What HACK++ (arXiv 2606.08302) takes from calibration samples, per key/value head: how much attention
-/// keys get at each step (section "structural score") and how much of it history will still get later
-/// (section "adaptive budgets"). All from conditional rows.
+/// What planners take from calibration samples, per key/value head: how much attention keys get at each step (HACK++,
+/// arXiv 2606.08302, section "structural score"), how much of it history will still get later (section "adaptive
+/// budgets"), and how much keys get later (ours). All from conditional rows.
 ///
 /// With abar_k[j] the attention that key j gets at step k, mean over queries and calibration samples, and
 /// over the query heads that share the key/value head:
@@ -18,6 +18,9 @@ struct AttentionCalibration {
   /// phi^(k,s) = mean over the tokens j of step s of abar_k[j]; [layer, kv_head, step k, source step s],
   /// 0 where step k does not see s. Unit: attention per key, in [0, 1].
   Array<float> prior;
+  /// Phi^(k,s) = mean over the steps k' > k of phi^(k',s); at the last step, after which nobody comes, phi^(k,s)
+  /// itself. Shape and unit of `prior`.
+  Array<float> look_ahead;
   /// gamma^(k) = sum over k' > k of the mean of abar_k'[j] over the keys j that k' sees of earlier steps;
   /// [layer, kv_head, step k]; 0 at the last step.
   Array<double> future;

@@ -71,7 +71,7 @@ void check_prior(const Plan& plan, const HeadBudget& budget, std::string_view wh
   const std::int64_t n_step = plan.steps.size();
   const Shape expected = {plan.model.layers, plan.model.kv_heads, n_step, n_step};
   if (plan.prior.shape() != expected) {
-    throw bad_input("{}: rule '{}' scores by the calibrated prior, which the plan does not hold",
+    throw bad_input("{}: rule '{}' scores by calibrated weights, which the plan does not hold",
                     head_name(where, budget), budget.rule);
   }
   for (int k = 0; k < n_step; ++k) {
@@ -115,7 +115,7 @@ void check_budgets(const Plan& plan, std::string_view where) {
 void check_plan(const Plan& plan, std::string_view where) {
   check_budgets(plan, where);
   for (const HeadBudget& budget : plan.heads) {
-    if (plan.rule_of(budget).score.kind == TokenScore::kCalibratedPrior) check_prior(plan, budget, where);
+    if (needs_prior(plan.rule_of(budget).score.kind)) check_prior(plan, budget, where);
   }
 }
 

@@ -36,7 +36,8 @@ struct Plan {
   StepTable steps;
   std::map<std::string, RetentionRule> rules;
   std::vector<HeadBudget> heads;  ///< layers * kv_heads, in (layer, head) order
-  /// phi^(k,s) of rules that use the calibrated prior: [layer, kv_head, step, source step], 0 where s > k.
+  /// The calibrated weights of each head's rule, [layer, kv_head, step k, source step s], 0 where s > k: phi^(k,s)
+  /// where it scores by the calibrated prior, Phi^(k,s) where by look-ahead (AttentionCalibration), else 0.
   /// Empty if no rule needs it.
   Array<float> prior;
   bool keeps_last_step = false;    ///< true only for "full": as published, the last scale stays in the cache

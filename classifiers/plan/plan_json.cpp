@@ -80,7 +80,7 @@ Json head_to_json(const Plan& plan, const HeadBudget& budget, const TokenFlow& f
   json["carry"] = budget.carry;
   json["attend_fraction"] = fractions(budget.attend, flow, &TokenFlow::visible);
   json["carry_fraction"] = fractions(budget.carry, flow, &TokenFlow::holdable);
-  if (plan.rule_of(budget).score.kind == TokenScore::kCalibratedPrior) json["prior"] = prior_to_json(plan, budget);
+  if (needs_prior(plan.rule_of(budget).score.kind)) json["prior"] = prior_to_json(plan, budget);
   return json;
 }
 
@@ -171,7 +171,7 @@ void read_prior(const Json& json, const HeadBudget& budget, std::string_view fil
 }
 
 bool needs_prior(const Plan& plan, const HeadBudget& budget) {
-  return plan.rule_of(budget).score.kind == TokenScore::kCalibratedPrior;
+  return needs_prior(plan.rule_of(budget).score.kind);
 }
 
 void read_priors(const Json& heads, std::string_view where, Plan& plan) {

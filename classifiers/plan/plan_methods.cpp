@@ -50,6 +50,19 @@ void give_rule(Plan& plan, HeadBudget& budget, const std::string& name, const Re
   plan.rules.emplace(name, rule);
 }
 
+/// The calibrated weights of every head whose rule asks for them; a plan without such heads holds none.
+void give_prior(Plan& plan, const PlanInputs& inputs) {
+  for (const HeadBudget& budget : plan.heads) {
+    const TokenScore kind = plan.rule_of(budget).score.kind;
+    if (!needs_prior(kind)) continue;
+    if (!inputs.calibration) throw usage_error("rule {} needs a capture to calibrate with (--capture)", budget.rule);
+    const Array<float>& weights =
+        kind == TokenScore::kLookAhead ? inputs.calibration->look_ahead : inputs.calibration->prior;
+    if (plan.prior.size() == 0) plan.prior = Array<float>(weights.shape());
+    std::ranges::copy(weights.slice(budget.layer, budget.head), plan.prior.slice(budget.layer, budget.head).begin());
+  }
+}
+
 /// Runs every head through the steps: attend[k] and carry[k] are the budgets clipped at what is there.
 /// @param attend_budgets  [head], the same at every step
 /// @param carry_budgets   called with the step and the room of every head; returns tokens within that room
@@ -124,14 +137,11 @@ Plan everything_plan(const PlanRequest& request, const PlanInputs& inputs) {
 Plan uniform_plan(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
   Plan plan = blank_plan(request, inputs);
   RetentionRule rule = retention_preset(request.rule);
-  if (rule.score.kind == TokenScore::kObservedAttention) rule.score.observation_queries = request.observation_queries;
-  if (rule.score.kind == TokenScore::kCalibratedPrior) {
-    if (!inputs.calibration) throw usage_error("rule {} needs a capture to calibrate with", request.rule);
-    plan.prior = inputs.calibration->prior;
-  }
+  if (samples_queries(rule.score.kind)) rule.score.observation_queries = request.observation_queries;
   if (totals.attend != totals.carry && rule.when == RetentionTime::kBeforeAttending)
     rule.when = RetentionTime::kBothBudgets;
   for (HeadBudget& budget : plan.heads) give_rule(plan, budget, request.rule, rule);
+  give_prior(plan, inputs);
   const auto budgets = [&](std::int64_t total) {
     return constant_budgets(
         plan, equal_budgets(static_cast<std::int64_t>(plan.heads.size()), mean_of(total, plan.heads.size())), total);
@@ -206,7 +216,6 @@ Plan hack_plus_plan(const PlanRequest& request, const PlanInputs& inputs, TokenT
   Plan plan = blank_plan(request, inputs);
   give_classes(plan, inputs);
   if (!inputs.calibration) throw usage_error("method hack++ needs a capture to calibrate with (--capture)");
-  plan.prior = inputs.calibration->prior;
   RetentionRule contextual = retention_preset("hack++-contextual");
   contextual.score.observation_queries = request.observation_queries;
   contextual.smooth.width = request.pool_width;
@@ -214,9 +223,8 @@ Plan hack_plus_plan(const PlanRequest& request, const PlanInputs& inputs, TokenT
     const bool is_c = is_contextual(budget);
     give_rule(plan, budget, is_c ? "hack++-contextual" : "hack++-structural",
               is_c ? contextual : retention_preset("hack++-structural"));
-    // A plan holds the prior only where a rule asks for it, in memory as in its file.
-    if (is_c) std::ranges::fill(plan.prior.slice(budget.layer, budget.head), 0.0F);
   }
+  give_prior(plan, inputs);
 
   const double tau = request.tau.value_or(default_tau(plan.model));
   plan.parameters["tau"] = tau;

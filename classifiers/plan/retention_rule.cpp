@@ -27,6 +27,7 @@ constexpr std::array kScores = {
     Spelling{TokenScore::kObservedAttention, "observed-attention"},
     Spelling{TokenScore::kAccumulatedAttention, "accumulated-attention"},
     Spelling{TokenScore::kCalibratedPrior, "calibrated-prior"},
+    Spelling{TokenScore::kLookAhead, "look-ahead"},
     Spelling{TokenScore::kAge, "age"},
     Spelling{TokenScore::kRandom, "random"},
 };
@@ -194,6 +195,11 @@ RetentionRule hack_plus_structural_rule() {
           .when = RetentionTime::kBothBudgets};
 }
 
+/// Our score (docs/formats/plan.md): what later queries will take from a token. Everything is attended to.
+RetentionRule look_ahead_rule() {
+  return {.score = {.kind = TokenScore::kLookAhead, .times_value_norm = true}, .when = RetentionTime::kAfterAttending};
+}
+
 struct Preset {
   std::string_view name;
   RetentionRule (*rule)();
@@ -207,9 +213,22 @@ constexpr Preset kPresets[] = {
     {"hack-structural", hack_structural_rule},
     {"hack++-contextual", hack_plus_contextual_rule},
     {"hack++-structural", hack_plus_structural_rule},
+    {"look-ahead", look_ahead_rule},
 };
 
 }  // namespace
+
+bool samples_queries(TokenScore kind) noexcept {
+  return kind == TokenScore::kObservedAttention || kind == TokenScore::kLookAhead;
+}
+
+bool needs_attention(TokenScore kind) noexcept {
+  return samples_queries(kind) || kind == TokenScore::kAccumulatedAttention;
+}
+
+bool needs_prior(TokenScore kind) noexcept {
+  return kind == TokenScore::kCalibratedPrior || kind == TokenScore::kLookAhead;
+}
 
 Json to_json(const RetentionRule& rule) {
   Json gives_way = Json::array();

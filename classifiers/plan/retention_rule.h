@@ -21,6 +21,10 @@ enum class TokenScore {
   kAccumulatedAttention,
   /// phi^(k, s(j)): one calibrated weight per (step, source step of the token), from Plan::prior (HACK++).
   kCalibratedPrior,
+  /// Phi^(k, s(j)) * sqrt(abar_k[j]): what later steps take of the token's source step, from Plan::prior, times the
+  /// root of the mean attention that the observation queries of this step pay to j. With the value norm: our
+  /// look-ahead score, what later queries will take from the token.
+  kLookAhead,
   /// The token's place in the generation: newer tokens score higher (StreamingLLM).
   kAge,
   /// Counter-based noise keyed by (seed, row, layer, head, step, token).
@@ -29,13 +33,21 @@ enum class TokenScore {
 
 struct ScoreSlot {
   TokenScore kind = TokenScore::kObservedAttention;
-  /// Queries of kObservedAttention: i_m = floor((m + 1/2) N_k / n) for m = 0 .. n-1; all of them if N_k <= n
-  /// or n = 0. The other kinds ignore it.
+  /// Queries of kObservedAttention and kLookAhead: i_m = floor((m + 1/2) N_k / n) for m = 0 .. n-1; all of them if
+  /// N_k <= n or n = 0. The other kinds ignore it.
   int observation_queries = 32;
   bool times_value_norm = false;  ///< multiply by ||V_j||_2
   std::uint64_t seed = 0;         ///< of kRandom
   bool operator==(const ScoreSlot&) const = default;
 };
+
+/// Whether scores of this kind need attention weights of the step.
+/// Whether scores of this kind need attention weights of the step.
+[[nodiscard]] bool needs_attention(TokenScore kind) noexcept;
+/// Whether they look at the observation queries only.
+[[nodiscard]] bool samples_queries(TokenScore kind) noexcept;
+/// Whether they need calibrated weights (Plan::prior).
+[[nodiscard]] bool needs_prior(TokenScore kind) noexcept;
 
 enum class Smoothing { kNone, kAverage, kMaximum };
 
@@ -107,7 +119,7 @@ struct RetentionRule {
 [[nodiscard]] std::string_view retention_time_name(RetentionTime when) noexcept;
 
 /// Names of the presets: "full", "window", "attention-topk", "hack-contextual", "hack-structural",
-/// "hack++-contextual", "hack++-structural".
+/// "hack++-contextual", "hack++-structural", "look-ahead".
 [[nodiscard]] std::vector<std::string> retention_preset_names();
 /// @throws Error  kUsage listing the presets if there is none of that name.
 [[nodiscard]] RetentionRule retention_preset(std::string_view name);

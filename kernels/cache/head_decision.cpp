@@ -92,7 +92,7 @@ class Decision {
 
   /// Sums the attention that the candidates get from the queries of this key/value head.
   void observe() {
-    if (!needs_attention(rule_.score)) return;
+    if (!needs_attention(rule_.score.kind)) return;
     const bool accumulates = rule_.score.kind == TokenScore::kAccumulatedAttention;
     thread_local PackedHead packed;
     packed.pack(segments(all_), q_.call.head_dim, PackedParts::kKeys);
@@ -136,7 +136,7 @@ class Decision {
       norms = value_norms(segments(all_), q_.call.head_dim);
       facts.value_norm = norms;
     }
-    if (rule_.score.kind == TokenScore::kCalibratedPrior) {
+    if (needs_prior(rule_.score.kind)) {
       facts.prior = q_.plan.prior.slice(q_.budget.layer, q_.budget.head, step_);
     }
     facts.noise = {.row = q_.row, .layer = q_.budget.layer, .head = q_.budget.head, .step = step_};

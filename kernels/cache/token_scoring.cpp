@@ -4,6 +4,7 @@
 #include "kernels/attention/pooling.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace kvscope {
 namespace {
@@ -19,6 +20,12 @@ std::vector<float> raw_scores(const ScoreSlot& slot, const CandidateFacts& facts
     case TokenScore::kCalibratedPrior:
       std::ranges::transform(facts.source_step, scores.begin(),
                              [&](std::int32_t source) { return facts.prior[static_cast<std::size_t>(source)]; });
+      break;
+    case TokenScore::kLookAhead:
+      require(facts.attention.size() == scores.size(), "token_scores: attention is missing");
+      for (std::size_t j = 0; j < scores.size(); ++j) {
+        scores[j] = facts.prior[static_cast<std::size_t>(facts.source_step[j])] * std::sqrt(facts.attention[j]);
+      }
       break;
     case TokenScore::kAge:
       std::ranges::transform(facts.token, scores.begin(), [](std::int32_t token) { return static_cast<float>(token); });
@@ -36,10 +43,6 @@ std::vector<float> raw_scores(const ScoreSlot& slot, const CandidateFacts& facts
 }
 
 }  // namespace
-
-bool needs_attention(const ScoreSlot& slot) {
-  return slot.kind == TokenScore::kObservedAttention || slot.kind == TokenScore::kAccumulatedAttention;
-}
 
 std::vector<float> token_scores(const ScoreSlot& slot, const SmoothSlot& smooth, const CandidateFacts& facts) {
   std::vector<float> scores = raw_scores(slot, facts);

@@ -14,14 +14,11 @@ namespace kvscope {
 struct CandidateFacts {
   std::span<const std::int32_t> token;  ///< place in the generation
   std::span<const std::int32_t> source_step;
-  std::span<const float> attention;   ///< of kObservedAttention and kAccumulatedAttention
+  std::span<const float> attention;   ///< of kinds for which needs_attention()
   std::span<const float> value_norm;  ///< ||V_j||_2, of times_value_norm
-  std::span<const float> prior;       ///< phi^(k, s) by source step [K], of kCalibratedPrior
+  std::span<const float> prior;       ///< calibrated weight by source step [K], of kinds for which needs_prior()
   NoiseKey noise;                     ///< of kRandom; its token and seed are filled in
 };
-
-/// Whether scores of this kind need attention weights of the step.
-[[nodiscard]] bool needs_attention(const ScoreSlot& slot);
 
 /// The score of every candidate: kind, times the value norm if asked for, then smoothed. Higher scores stay.
 /// Scores of kAge are exact up to 2^24 tokens.

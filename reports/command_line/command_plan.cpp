@@ -91,7 +91,7 @@ Json origin_of(const std::string& path, const std::string& sha256) {
 
 bool needs_calibration(const PlanRequest& request) {
   return request.method == "hack++" ||
-         (request.method == "uniform" && retention_preset(request.rule).score.kind == TokenScore::kCalibratedPrior);
+         (request.method == "uniform" && needs_prior(retention_preset(request.rule).score.kind));
 }
 
 PlanInputs inputs_of(const PlanRequest& request, const options::variables_map& values, std::ostream& err) {

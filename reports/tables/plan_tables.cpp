@@ -62,6 +62,8 @@ std::string score_text(const ScoreSlot& score) {
       return "accumulated attention" + norm;
     case TokenScore::kCalibratedPrior:
       return "calibrated prior" + norm;
+    case TokenScore::kLookAhead:
+      return "look-ahead, attention of " + queries_text(score.observation_queries) + norm;
     case TokenScore::kAge:
       return "newest" + norm;
     case TokenScore::kRandom:

@@ -40,6 +40,18 @@ TEST_SUITE("classifiers.plan.attention_calibration") {
     CHECK(result.future(0, 0, 0) == doctest::Approx(0.4 / 5 + 0.2 / 1));
   }
 
+  TEST_CASE("look-ahead weights are the mean of phi over the later steps") {
+    const ModelInfo model = testing::small_model();
+    const auto result =
+        calibrate_attention(model, testing::small_steps(), same_mass(model, {{1.0}, {0.2, 0.8}, {0.1, 0.3, 0.6}}));
+    CHECK(result.look_ahead(0, 0, 0, 0) == doctest::Approx((0.2 + 0.1) / 2));
+    CHECK(result.look_ahead(0, 0, 1, 0) == doctest::Approx(0.1));
+    CHECK(result.look_ahead(1, 1, 1, 1) == doctest::Approx(0.3 / 4));
+    CHECK(result.look_ahead(1, 1, 2, 0) == doctest::Approx(0.1));  // nobody comes after the last step
+    CHECK(result.look_ahead(1, 1, 2, 2) == doctest::Approx(0.6 / 9));
+    CHECK(result.look_ahead(0, 1, 0, 1) == 0.0F);
+  }
+
   TEST_CASE("uniform attention gives the same weight to every key") {
     const ModelInfo model = testing::small_model();
     const auto result = calibrate_attention(

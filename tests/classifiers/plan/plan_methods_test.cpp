@@ -242,6 +242,18 @@ TEST_SUITE("classifiers.plan.plan_methods") {
     CHECK(to_json(read) == to_json(plan));
   }
 
+  TEST_CASE("the look-ahead rule gets the weights of later steps") {
+    const PlanInputs from = inputs(bundled(), bundled_steps(), 2);
+    const Plan plan = make_plan({.method = "uniform", .compression = 0.5, .rule = "look-ahead"}, from);
+    CHECK(std::ranges::equal(plan.prior.values(), from.calibration->look_ahead.values()));
+    PlanInputs without = from;
+    without.calibration.reset();
+    testing::check_error(
+        ErrorCode::kUsage,
+        [&] { (void)make_plan({.method = "uniform", .compression = 0.5, .rule = "look-ahead"}, without); },
+        "look-ahead", "--capture");
+  }
+
   TEST_CASE("budgets in bytes are used and never exceeded") {
     const PlanInputs from = inputs(bundled(), bundled_steps(), 2);
     const std::int64_t slot = 2 * 32 * 8;

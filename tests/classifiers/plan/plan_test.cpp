@@ -187,7 +187,7 @@ TEST_SUITE("classifiers.plan.plan") {
         ErrorCode::kBadInput, [&] { check_plan(plan, "x"); }, "layer 0, head 1, step 2", "nan");
     plan.prior = Array<float>();
     testing::check_error(
-        ErrorCode::kBadInput, [&] { check_plan(plan, "x"); }, "layer 0, head 0", "calibrated prior");
+        ErrorCode::kBadInput, [&] { check_plan(plan, "x"); }, "layer 0, head 0", "calibrated weights");
   }
 
   TEST_CASE("other formats and versions and absurd geometry are refused") {

@@ -66,6 +66,11 @@ TEST_SUITE("classifiers.plan.retention_rule") {
     CHECK(prior.score.times_value_norm);
     CHECK(prior.smooth.kind == Smoothing::kNone);
     CHECK(prior.when == RetentionTime::kBothBudgets);
+
+    const RetentionRule ahead = retention_preset("look-ahead");
+    CHECK(ahead.score.kind == TokenScore::kLookAhead);
+    CHECK(ahead.score.times_value_norm);
+    CHECK(ahead.when == RetentionTime::kAfterAttending);
   }
 
   TEST_CASE("a preset that does not exist is answered with those that do") {

@@ -174,6 +174,8 @@ std::vector<NamedRule> rules_to_test() {
     add("accumulated", {.score = {.kind = TokenScore::kAccumulatedAttention}});
     add("prior, value norm", {.score = {.kind = TokenScore::kCalibratedPrior, .times_value_norm = true}});
     add("prior alone", {.score = {.kind = TokenScore::kCalibratedPrior}});
+    add("look-ahead, few", {.score = {.kind = TokenScore::kLookAhead, .observation_queries = 3}});
+    add("look-ahead, value norm", {.score = {.kind = TokenScore::kLookAhead, .times_value_norm = true}});
     add("age", {.score = {.kind = TokenScore::kAge}, .protect = {.first_steps = 2}});
     add("random", {.score = {.kind = TokenScore::kRandom, .seed = 77}});
     add("average", {.smooth = {.kind = Smoothing::kAverage, .width = 3}, .protect = {.recent_tokens = 4}});

@@ -84,6 +84,9 @@ Vector NaiveHead::scores(int step, const std::vector<std::vector<Vector>>& queri
     double score = attention[j];
     if (accumulates) score = token.collected;
     if (rule.score.kind == TokenScore::kCalibratedPrior) score = plan_.prior(layer_, head_, step, token.step);
+    if (rule.score.kind == TokenScore::kLookAhead) {
+      score = plan_.prior(layer_, head_, step, token.step) * std::sqrt(attention[j]);
+    }
     if (rule.score.kind == TokenScore::kAge) score = token.place;
     if (rule.score.kind == TokenScore::kRandom) {
       score = token_noise({rule.score.seed, row_, layer_, head_, step, token.place});

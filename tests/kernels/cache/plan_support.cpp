@@ -33,7 +33,7 @@ Plan small_plan(const SmallModel& model, const StepTable& steps, const Retention
       plan.heads.push_back(budget);
     }
   }
-  if (rule.score.kind == TokenScore::kCalibratedPrior) {
+  if (needs_prior(rule.score.kind)) {
     plan.prior = Array<float>({model.layers, model.kv_heads, steps.size(), steps.size()});
     // Any positive weights will do that differ from step to step.
     for (std::size_t i = 0; i < plan.prior.values().size(); ++i) {

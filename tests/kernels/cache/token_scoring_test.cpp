@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 TEST_SUITE_BEGIN("kernels.token_scoring");
@@ -35,6 +36,11 @@ TEST_CASE("attention scores are the attention and the value norm multiplies them
 
 TEST_CASE("the prior is that of the token's source step") {
   CHECK(token_scores({.kind = TokenScore::kCalibratedPrior}, {}, facts()) == Scores{0.3F, 0.2F, 0.2F, 0.7F});
+}
+
+TEST_CASE("look-ahead scores are the root of the attention times what later steps take of the source step") {
+  CHECK(token_scores({.kind = TokenScore::kLookAhead}, {}, facts()) ==
+        Scores{0.3F * std::sqrt(0.5F), 0.2F * 0.5F, 0.2F * std::sqrt(0.125F), 0.7F});
 }
 
 TEST_CASE("newer tokens score higher by age") {
