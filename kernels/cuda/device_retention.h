@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+
+namespace kvscope {
+struct RetentionRule;
+}
+
+namespace kvscope::gpu {
+
+/// The slots of a RetentionRule as kernels read them: numbers of enumerators and plain counts. An array [kv_heads] in
+/// device memory, since the rules of a layer's heads differ.
+struct DeviceRule {
+  std::uint64_t seed = 0;             ///< of kRandom
+  std::int32_t score = 0;             ///< TokenScore
+  std::int32_t times_value_norm = 0;  ///< 0 or 1
+  std::int32_t smoothing = 0;         ///< Smoothing
+  std::int32_t width = 1;             ///< of the smoothing; odd
+  std::int32_t first_steps = 0;
+  std::int32_t current_step = 0;  ///< 0 or 1
+  std::int32_t recent_tokens = 0;
+  std::int32_t gives_way_count = 0;
+  std::int32_t gives_way[3] = {};  ///< ProtectedSet
+  std::int32_t losers = 0;         ///< Losers
+  std::int32_t last_step_only = 0;
+  std::int32_t when = 0;  ///< RetentionTime
+};
+
+[[nodiscard]] DeviceRule device_rule(const RetentionRule& rule);
+
+}  // namespace kvscope::gpu
