@@ -64,9 +64,11 @@ GenerationRequest batch_request(const CollectRequest& request, std::int64_t firs
 }
 
 /// What a sample's bits depend on besides the model.
-Json result_settings(const CollectRequest& request) {
-  return {{"seed", request.seed},   {"guidance", request.guidance},     {"top_k", request.top_k},
-          {"top_p", request.top_p}, {"samples", request.labels.size()}, {"simd", simd_level()}};
+Json result_settings(const Engine& engine, const CollectRequest& request) {
+  Json settings{{"seed", request.seed},   {"guidance", request.guidance},     {"top_k", request.top_k},
+                {"top_p", request.top_p}, {"samples", request.labels.size()}, {"simd", simd_level()}};
+  if (engine.device().is_cuda()) settings["device"] = "cuda";
+  return settings;
 }
 
 CapturePlan plan_of(const Engine& engine, const CollectRequest& request, std::vector<std::string>& left_out) {
@@ -75,10 +77,10 @@ CapturePlan plan_of(const Engine& engine, const CollectRequest& request, std::ve
   plan.contents = contents_of(plan.geometry, request, left_out);
   plan.labels = request.labels;
   plan.seeds.assign(request.labels.size(), request.seed);
-  plan.settings = result_settings(request);
+  plan.settings = result_settings(engine, request);
   plan.provenance = {{"command_line", request.command_line},
                      {"versions", request.versions},
-                     {"device", "cpu"},
+                     {"device", name_of(engine.device())},
                      {"dtype", element_name(plan.geometry.model.key_type)},
                      {"left_out", left_out}};
   plan.batch = std::min(request.batch, plan.geometry.samples);

@@ -1,12 +1,13 @@
 #pragma once
 
+#include "collectors/capture/host_mirror.h"
 #include "collectors/models/full_kv_cache.h"
 
 #include <vector>
 
 namespace kvscope {
 
-/// One attention call as it happened. Tensors are valid during AttentionObserver::observe().
+/// One attention call as it happened. Tensors are on the CPU and valid during AttentionObserver::observe().
 struct AttentionRecord {
   const AttentionSite& site;
   const Step& step;
@@ -24,7 +25,8 @@ class AttentionObserver {
 };
 
 /// The full cache, whose attention calls are also shown to observers; what the model gets is the full
-/// cache's output, bit for bit.
+/// cache's output, bit for bit. Where the model computes on a GPU, observers see copies on the host (HostMirror), whose
+/// keys and values are memory of the process beside what held_bytes() and allocated_bytes() say.
 class RecordingKvCache : public KvCache {
  public:
   /// @param observers  called in this order; they must outlive the cache
@@ -41,6 +43,7 @@ class RecordingKvCache : public KvCache {
 
  private:
   FullKvCache cache_;
+  HostMirror mirror_;  ///< used where tensors are not on the CPU
   std::vector<AttentionObserver*> observers_;
   double observer_seconds_ = 0.0;
 };

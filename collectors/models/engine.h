@@ -2,6 +2,7 @@
 
 #include "collectors/geometry/model_info.h"
 #include "collectors/geometry/step_table.h"
+#include "collectors/gpu/compute_device.h"
 #include "collectors/models/kv_cache.h"
 
 #include <ATen/core/Tensor.h>
@@ -62,6 +63,9 @@ class Engine {
 
   /// Height and width of the images in pixels; {0, 0} where only a run can tell.
   [[nodiscard]] virtual std::array<std::int64_t, 2> image_size() const { return {0, 0}; }
+
+  /// Where it computes, and where the tensors are that caches see; sessions take and give tensors on the CPU.
+  [[nodiscard]] virtual ComputeDevice device() const { return {}; }
 
   /// Starts a batch; calls nothing on any cache but attend() later on (callers call begin()).
   /// @throws Error  kUsage for labels out of range or impossible sampling settings.

@@ -14,6 +14,8 @@ std::unique_ptr<Engine> load_engine(const EngineOptions& options) {
       return load_var_engine({.transformer = options.transformer,
                               .tokenizer = options.tokenizer,
                               .compute_type = options.compute_type,
+                              .device = options.device,
+                              .rows = std::nullopt,
                               .scales = options.scales,
                               .heads = options.heads});
     case CheckpointKind::kVarTokenizer:

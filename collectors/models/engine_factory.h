@@ -1,6 +1,7 @@
 #pragma once
 
 #include "collectors/base/element_type.h"
+#include "collectors/gpu/compute_device.h"
 #include "collectors/models/engine.h"
 
 #include <filesystem>
@@ -13,14 +14,16 @@ namespace kvscope {
 struct EngineOptions {
   std::filesystem::path transformer;
   std::filesystem::path tokenizer;
-  ElementType compute_type = ElementType::kFloat32;  ///< float32 or bfloat16; also of the KV cache
+  ElementType compute_type = ElementType::kFloat32;  ///< float32, bfloat16 or (GPU) float16; also of the KV cache
+  ComputeDevice device;                              ///< of weights, activations and the KV cache
   std::vector<int> scales;  ///< sides of the scales; needed only where the weights do not tell them
   int heads = 0;            ///< heads of a model whose weights do not tell them; 0: the family's published rule
 };
 
 /// Loads a model of whatever family its tensor names say.
 /// @throws Error  kBadInput if a file is no model, of a family that kvscope does not run, or its tensors do
-///                not fit; kUsage for a compute type or scales that are impossible.
+///                not fit; kUsage for a compute type or scales that are impossible; kEnvironment for a GPU that is not
+///                there or cannot be used.
 [[nodiscard]] std::unique_ptr<Engine> load_engine(const EngineOptions& options);
 
 }  // namespace kvscope

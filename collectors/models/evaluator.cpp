@@ -3,6 +3,7 @@
 #include "collectors/base/parallel.h"
 #include "collectors/checkpoint/checkpoint.h"
 #include "collectors/hdf5/hdf5_file.h"
+#include "collectors/models/libtorch_device.h"
 #include "collectors/models/libtorch_scope.h"
 #include "collectors/models/tensor_group.h"
 #include "collectors/models/tensor_loading.h"
@@ -61,6 +62,7 @@ at::Tensor network_input(std::span<const std::uint8_t> image, std::int64_t heigh
 }  // namespace
 
 struct Evaluator::Network {
+  at::Device device = at::kCPU;
   std::vector<Layer> convolutions;
   Layer classifier;
 
@@ -78,7 +80,7 @@ Evaluator::~Evaluator() = default;
 Evaluator::Evaluator(Evaluator&&) noexcept = default;
 Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;
 
-Evaluator Evaluator::open(const std::filesystem::path& path) {
+Evaluator Evaluator::open(const std::filesystem::path& path, const ComputeDevice& device) {
   const Checkpoint checkpoint = Checkpoint::open(path);
   const TensorGroup group(checkpoint, "");
   const std::string_view required[] = {"conv1.weight", "fc.weight"};
@@ -88,10 +90,11 @@ Evaluator Evaluator::open(const std::filesystem::path& path) {
   check_tensors(group, "evaluator", expected_tensors(group, convolutions), [](std::string_view) { return false; });
 
   auto network = std::make_unique<Network>();
+  network->device = libtorch_device(device);
   const auto layer = [&](const std::string& name) {
     // Cloned: the file is closed when this function ends.
-    return Layer{load_tensor(group, name + ".weight", at::kFloat).clone(),
-                 load_tensor(group, name + ".bias", at::kFloat).clone()};
+    return Layer{load_tensor(group, name + ".weight", at::kFloat, network->device).clone(),
+                 load_tensor(group, name + ".bias", at::kFloat, network->device).clone()};
   };
   for (std::int64_t i = 1; i <= convolutions; ++i) network->convolutions.push_back(layer(convolution_name(i)));
   network->classifier = layer("fc");
@@ -111,14 +114,22 @@ Evaluation Evaluator::evaluate(const Array<std::uint8_t>& images) const {
   const std::int64_t count = images.extent(0);
   Evaluation result{.features = Array<float>({count, feature_size()}),
                     .classes = std::vector<int>(static_cast<std::size_t>(count))};
-  parallel_for(count, [&](std::int64_t i) {
+  const auto judge = [&](std::int64_t i) {
     const LibTorchScope scope;
-    const at::Tensor features = network_->features(network_input(images.slice(i), images.extent(1), images.extent(2)));
-    const at::Tensor logits = at::linear(features, network_->classifier.weight, network_->classifier.bias);
+    const at::Tensor input = network_input(images.slice(i), images.extent(1), images.extent(2));
+    const at::Tensor on_device = network_->features(input.to(network_->device));
+    const at::Tensor logits =
+        at::linear(on_device, network_->classifier.weight, network_->classifier.bias).to(at::kCPU);
+    const at::Tensor features = on_device.to(at::kCPU);
     std::copy_n(features.data_ptr<float>(), feature_size(), result.features.slice(i).begin());
     const float* logit = logits.data_ptr<float>();
     result.classes[static_cast<std::size_t>(i)] = static_cast<int>(std::max_element(logit, logit + classes()) - logit);
-  });
+  };
+  if (network_->device.is_cpu()) {
+    parallel_for(count, judge);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) judge(i);
+  }
   return result;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "collectors/base/array.h"
+#include "collectors/gpu/compute_device.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -20,8 +21,9 @@ struct Evaluation {
 /// features), then fc to one logit per class. N, widths and classes are read from the tensors' shapes.
 class Evaluator {
  public:
-  /// @throws Error  kBadInput naming file and tensor that is missing, unexpected or wrongly shaped.
-  [[nodiscard]] static Evaluator open(const std::filesystem::path& path);
+  /// @throws Error  kBadInput naming file and tensor that is missing, unexpected or wrongly shaped; kEnvironment for
+  ///                a GPU that cannot be used.
+  [[nodiscard]] static Evaluator open(const std::filesystem::path& path, const ComputeDevice& device = {});
   ~Evaluator();
   Evaluator(Evaluator&&) noexcept;
   Evaluator& operator=(Evaluator&&) noexcept;
@@ -29,8 +31,8 @@ class Evaluator {
   [[nodiscard]] std::int64_t classes() const noexcept;
   [[nodiscard]] std::int64_t feature_size() const noexcept;
 
-  /// Every image is computed on its own and on one thread, so its bits depend neither on the others nor on
-  /// the number of threads.
+  /// Every image is computed on its own and on one thread, or one after the other on a GPU, so its bits depend
+  /// neither on the others nor on the number of threads.
   /// @param images  [n, height, width, 3] uint8 RGB; each side at least 4
   [[nodiscard]] Evaluation evaluate(const Array<std::uint8_t>& images) const;
 

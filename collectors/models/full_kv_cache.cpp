@@ -122,7 +122,9 @@ void FullKvCache::reserve(Layer& layer, const StepTable& table, const at::Tensor
   const std::int64_t tokens = kept_offset(table, table.size());
   const auto fit = [&](at::Tensor& buffer, const at::Tensor& example) {
     const std::vector<std::int64_t> shape = {rows_, example.size(1), tokens, example.size(3)};
-    if (buffer.defined() && buffer.sizes() == shape && buffer.scalar_type() == example.scalar_type()) return;
+    const bool fits = buffer.defined() && buffer.sizes() == shape && buffer.scalar_type() == example.scalar_type() &&
+                      buffer.device() == example.device();
+    if (fits) return;
     buffer = at::empty(shape, example.options());
   };
   fit(layer.keys, k);
@@ -173,10 +175,14 @@ at::Tensor library_attention(const AttentionSite& site, const at::Tensor& q, con
   // The library takes one scale: different ones go into q.
   at::Tensor head_scale;
   if (!same_for_all) {
-    head_scale = at::from_blob(const_cast<float*>(scales.data()), {q.size(1), 1, 1}, at::kFloat).to(q.scalar_type());
+    head_scale = at::from_blob(const_cast<float*>(scales.data()), {q.size(1), 1, 1}, at::kFloat).to(q.options());
   }
   const double scale = same_for_all ? static_cast<double>(scales[0]) : 1.0;
   const bool grouped = q.size(1) != k.size(1);
+  if (!q.is_cpu()) {
+    return at::scaled_dot_product_attention(same_for_all ? q : q * head_scale, k, v, std::nullopt, 0.0, false, scale,
+                                            grouped);
+  }
   at::Tensor out = at::empty_like(q, at::MemoryFormat::Contiguous);
   parallel_for(q.size(0), [&](std::int64_t row) {
     const LibTorchScope row_scope;

@@ -14,8 +14,8 @@ namespace kvscope {
 using DenseAttention =
     std::function<at::Tensor(const AttentionSite&, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)>;
 
-/// LibTorch's scaled_dot_product_attention, one row at a time so that a row's bits depend neither on the
-/// batch nor on the number of threads.
+/// LibTorch's scaled_dot_product_attention; on the CPU one row at a time so that a row's bits depend neither on the
+/// batch nor on the number of threads, on a GPU all rows at once.
 [[nodiscard]] at::Tensor library_attention(const AttentionSite& site, const at::Tensor& q, const at::Tensor& k,
                                            const at::Tensor& v);
 

@@ -63,7 +63,7 @@ ElementType element_type(at::ScalarType type) {
   }
 }
 
-at::Tensor load_tensor(const CheckpointTensor& tensor, at::ScalarType type) {
+at::Tensor load_tensor(const CheckpointTensor& tensor, at::ScalarType type, at::Device device) {
   const auto address = reinterpret_cast<std::uintptr_t>(tensor.storage.data());
   const bool aligned = address % static_cast<std::uintptr_t>(element_bytes(tensor.type)) == 0;
   at::Tensor stored;
@@ -76,11 +76,11 @@ at::Tensor load_tensor(const CheckpointTensor& tensor, at::ScalarType type) {
     stored = at::empty(tensor.shape, at::TensorOptions().dtype(scalar_type(tensor.type)));
     if (!bytes.empty()) std::memcpy(stored.data_ptr(), bytes.data(), bytes.size());
   }
-  return stored.to(type).contiguous();
+  return stored.to(type).contiguous().to(device);
 }
 
-at::Tensor load_tensor(const TensorGroup& group, std::string_view name, at::ScalarType type) {
-  return load_tensor(group.at(name), type);
+at::Tensor load_tensor(const TensorGroup& group, std::string_view name, at::ScalarType type, at::Device device) {
+  return load_tensor(group.at(name), type, device);
 }
 
 }  // namespace kvscope

@@ -13,11 +13,12 @@ namespace kvscope {
 [[nodiscard]] at::ScalarType scalar_type(ElementType type);
 [[nodiscard]] ElementType element_type(at::ScalarType type);
 
-/// A checkpoint's tensor, row-major, in element type `type`. Where the file has that type, order and
-/// alignment, the result refers to the mapped file, which must then outlive it and is never written to;
+/// A checkpoint's tensor, row-major, in element type `type` on `device`. On the CPU, where the file has that type,
+/// order and alignment, the result refers to the mapped file, which must then outlive it and is never written to;
 /// else it is a copy. (The kernels of the library may round differently with the alignment of their operands: the
 /// same tensors in another container can differ in last places.)
-[[nodiscard]] at::Tensor load_tensor(const CheckpointTensor& tensor, at::ScalarType type);
-[[nodiscard]] at::Tensor load_tensor(const TensorGroup& group, std::string_view name, at::ScalarType type);
+[[nodiscard]] at::Tensor load_tensor(const CheckpointTensor& tensor, at::ScalarType type, at::Device device = at::kCPU);
+[[nodiscard]] at::Tensor load_tensor(const TensorGroup& group, std::string_view name, at::ScalarType type,
+                                     at::Device device = at::kCPU);
 
 }  // namespace kvscope

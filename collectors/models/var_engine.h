@@ -1,13 +1,16 @@
 #pragma once
 
 #include "collectors/base/element_type.h"
+#include "collectors/gpu/compute_device.h"
 #include "collectors/models/engine.h"
+#include "collectors/models/row_execution.h"
 #include "collectors/models/var_config.h"
 #include "collectors/models/var_tokenizer_config.h"
 
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace kvscope {
@@ -15,7 +18,9 @@ namespace kvscope {
 struct VarEngineOptions {
   std::filesystem::path transformer;
   std::filesystem::path tokenizer;
-  ElementType compute_type = ElementType::kFloat32;  ///< float32 or bfloat16
+  ElementType compute_type = ElementType::kFloat32;  ///< float32 or bfloat16; on a GPU float16, too
+  ComputeDevice device;                              ///< of weights, activations and the tensors caches see
+  std::optional<RowExecution> rows;                  ///< default: one by one on a CPU, together on a GPU
   std::vector<int> scales;                           ///< see VarConfigOptions
   int heads = 0;                                     ///< see VarConfigOptions
 };
@@ -38,8 +43,9 @@ struct VarModel;
 /// A generation always has two rows per sample, the conditional ones first. Guidance at step s is
 /// t = guidance * s / (K - 1), logits = (1 + t) * conditional - t * unconditional.
 ///
-/// Element types: see VarTransformer; the tokenizer computes in float32 always. Weights are mapped from
-/// the files, and copied only where the compute type differs from the file's.
+/// Element types: see VarTransformer; the tokenizer computes in float32 always. On the CPU weights are mapped from
+/// the files, and copied only where the compute type differs from the file's. On a GPU all rows of a batch go
+/// through every operation together, so what holds of bits on the CPU holds within rounding there (RowExecution).
 class VarEngine : public Engine {
  public:
   explicit VarEngine(std::shared_ptr<const VarModel> model);
@@ -49,6 +55,7 @@ class VarEngine : public Engine {
   [[nodiscard]] const StepTable& steps() const override;
   [[nodiscard]] std::int64_t classes() const override;
   [[nodiscard]] std::int64_t vocabulary() const override;
+  [[nodiscard]] ComputeDevice device() const override;
   [[nodiscard]] std::unique_ptr<GenerationSession> start(const GenerationRequest& request) const override;
   [[nodiscard]] std::unique_ptr<GenerationSession> start(const GenerationRequest& request, VarObserver observer) const;
 
@@ -70,7 +77,8 @@ class VarEngine : public Engine {
 };
 
 /// @throws Error  kBadInput if a file is missing, is not what it should be, or both do not belong
-///                together; kUsage for a compute type other than float32 and bfloat16 or impossible scales.
+///                together; kUsage for a compute type that the device does not compute in or impossible scales;
+///                kEnvironment for a GPU that is not there or cannot be used.
 [[nodiscard]] std::unique_ptr<VarEngine> load_var_engine(const VarEngineOptions& options);
 
 }  // namespace kvscope

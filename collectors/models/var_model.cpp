@@ -10,12 +10,17 @@
 
 namespace kvscope {
 
+void VarModel::for_each_sample(std::int64_t samples, const std::function<void(std::int64_t)>& body) const {
+  if (device().is_cpu()) return parallel_for(samples, body);
+  for (std::int64_t sample = 0; sample < samples; ++sample) body(sample);
+}
+
 at::Tensor render(const VarModel& model, std::span<const at::Tensor> maps) {
   const LibTorchScope scope;
   const std::int64_t side = model.image_side();
   const auto samples = static_cast<std::int64_t>(maps.size());
   at::Tensor images = at::empty({samples, side, side, 3}, at::kByte);
-  parallel_for(samples, [&](std::int64_t sample) {
+  model.for_each_sample(samples, [&](std::int64_t sample) {
     const LibTorchScope sample_scope;
     at::Tensor image = model.tokenizer.decode(maps[static_cast<std::size_t>(sample)]);
     image = image.add_(1).mul_(0.5).mul_(255).to(at::kByte);  // the conversion truncates

@@ -3,6 +3,7 @@
 #include "collectors/checkpoint/checkpoint.h"
 #include "collectors/geometry/model_info.h"
 #include "collectors/geometry/step_table.h"
+#include "collectors/models/row_execution.h"
 #include "collectors/models/var_quantiser.h"
 #include "collectors/models/var_tokenizer.h"
 #include "collectors/models/var_transformer.h"
@@ -10,6 +11,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -28,6 +30,12 @@ struct VarModel {
   std::vector<float> softmax_scale;              ///< of every AttentionSite: one value
   std::vector<std::vector<float>> logit_bounds;  ///< per layer [heads], or empty
 
+  /// Whether every row is computed on its own; else all rows of a batch are together in every operation.
+  RowExecution rows = RowExecution::kOneByOne;
+
+  [[nodiscard]] at::Device device() const { return transformer.device(); }
+  /// body(i) for every sample: on all threads if the model is on the CPU, else one after the other.
+  void for_each_sample(std::int64_t samples, const std::function<void(std::int64_t)>& body) const;
   [[nodiscard]] std::int64_t image_side() const { return quantiser.map_side() * tokenizer.config().downsampling(); }
 };
 

@@ -36,24 +36,27 @@ int phi_index(int step, int steps, int count) {
   return nearest;
 }
 
-VarQuantiser::VarQuantiser(const TensorGroup& group, const VarTokenizerConfig& config, std::vector<int> sides)
+VarQuantiser::VarQuantiser(const TensorGroup& group, const VarTokenizerConfig& config, std::vector<int> sides,
+                           at::Device device)
     : sides_(std::move(sides)) {
-  embedding_ = load_tensor(group, "quantize.embedding.weight", at::kFloat);
+  embedding_ = load_tensor(group, "quantize.embedding.weight", at::kFloat, device);
   for (int i = 0; i < config.phi_count; ++i) {
     const std::string name = phi_name(config.phi_sharing, i);
-    phis_.push_back({load_tensor(group, name + ".weight", at::kFloat), load_tensor(group, name + ".bias", at::kFloat)});
+    phis_.push_back({load_tensor(group, name + ".weight", at::kFloat, device),
+                     load_tensor(group, name + ".bias", at::kFloat, device)});
   }
 }
 
-at::Tensor VarQuantiser::empty_map() const {
+at::Tensor VarQuantiser::empty_map(std::int64_t samples) const {
   const LibTorchScope scope;
-  return at::zeros({1, embedding_.size(1), map_side(), map_side()}, at::kFloat);
+  return at::zeros({samples, embedding_.size(1), map_side(), map_side()}, embedding_.options());
 }
 
 at::Tensor VarQuantiser::contribution(const at::Tensor& tokens, int step) const {
   const std::int64_t side = sides_.at(static_cast<std::size_t>(step));
   const std::int64_t full = map_side();
-  at::Tensor codes = at::embedding(embedding_, tokens).t().contiguous().view({1, embedding_.size(1), side, side});
+  at::Tensor codes =
+      at::embedding(embedding_, tokens).transpose(-2, -1).contiguous().view({-1, embedding_.size(1), side, side});
   if (step + 1 < steps()) codes = at::upsample_bicubic2d(codes, {full, full}, false);
   if (phis_.empty()) return codes;
   const Phi& phi = phis_[static_cast<std::size_t>(phi_index(step, steps(), static_cast<int>(phis_.size())))];

@@ -3,38 +3,15 @@
 #include "collectors/base/error.h"
 #include "collectors/base/parallel.h"
 #include "collectors/models/libtorch_scope.h"
-#include "collectors/models/sampling.h"
+#include "collectors/models/token_drawing.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
-#include <algorithm>
-#include <cmath>
 #include <map>
 #include <utility>
 
 namespace kvscope {
-namespace {
-
-// Tokens that one task draws: enough to outweigh the cost of a task, few enough to spread a batch of one.
-constexpr std::int64_t kTokensPerTask = 16;
-
-void check_request(const GenerationRequest& request, std::int64_t classes) {
-  if (request.labels.empty()) throw usage_error("generation: no labels; a batch has at least one sample");
-  if (request.sample_ids.size() != request.labels.size()) {
-    throw usage_error("generation: {} labels but {} sample numbers", request.labels.size(), request.sample_ids.size());
-  }
-  for (const std::int64_t label : request.labels) {
-    if (label < 0 || label >= classes)
-      throw usage_error("label {} is outside 0..{}, the classes of this model", label, classes - 1);
-  }
-  if (!(request.guidance >= 0.0) || !std::isfinite(request.guidance)) {
-    throw usage_error("guidance is {}, expected 0 or more", request.guidance);
-  }
-  (void)TokenSampler({request.top_k, request.top_p});
-}
-
-}  // namespace
 
 VarSession::VarSession(std::shared_ptr<const VarModel> model, GenerationRequest request, VarObserver observer)
     : model_(std::move(model)), request_(std::move(request)), observer_(std::move(observer)) {
@@ -73,7 +50,7 @@ StepOutcome VarSession::advance(KvCache& cache, const std::optional<at::Tensor>&
   StepOutcome outcome;
   outcome.step = step_;
   outcome.logits = guided_logits();
-  outcome.tokens = draw(outcome.logits);
+  outcome.tokens = draw_tokens(request_, step_, outcome.logits);
   take(forced_tokens ? forced_tokens->contiguous() : outcome.tokens);
   ++step_;
   return outcome;
@@ -112,8 +89,7 @@ void VarSession::finish_block(int layer, std::int64_t row, const at::Tensor& att
 
 at::Tensor VarSession::guided_logits() {
   const std::int64_t vocabulary = model_->transformer.config().vocabulary;
-  const double place = model_->steps.size() > 1 ? static_cast<double>(step_) / (model_->steps.size() - 1) : 0.0;
-  const double strength = request_.guidance * place;
+  const double strength = guidance_at(request_, model_->steps, step_);
   std::vector<at::Tensor> of_row(static_cast<std::size_t>(rows()));
   parallel_for(rows(), [&](std::int64_t row) {
     of_row[static_cast<std::size_t>(row)] = model_->transformer.logits(input(row), condition(row));
@@ -128,27 +104,6 @@ at::Tensor VarSession::guided_logits() {
   return logits;
 }
 
-at::Tensor VarSession::draw(const at::Tensor& logits) const {
-  const std::int64_t tokens = logits.size(1);
-  const auto vocabulary = static_cast<std::size_t>(logits.size(2));
-  const at::Tensor drawn = at::empty({batch(), tokens}, at::kLong);
-  const float* values = logits.const_data_ptr<float>();
-  std::int64_t* out = drawn.mutable_data_ptr<std::int64_t>();
-  const std::int64_t total = batch() * tokens;
-  parallel_for((total + kTokensPerTask - 1) / kTokensPerTask, [&](std::int64_t task) {
-    TokenSampler sampler({request_.top_k, request_.top_p});
-    const std::int64_t end = std::min(total, (task + 1) * kTokensPerTask);
-    for (std::int64_t i = task * kTokensPerTask; i < end; ++i) {
-      const NoiseKey key{.seed = request_.seed,
-                         .sample = request_.sample_ids[static_cast<std::size_t>(i / tokens)],
-                         .step = step_,
-                         .token = i % tokens};
-      out[i] = sampler.draw({values + static_cast<std::size_t>(i) * vocabulary, vocabulary}, key);
-    }
-  });
-  return drawn;
-}
-
 void VarSession::take(const at::Tensor& tokens) {
   const bool is_last = step_ + 1 == model_->steps.size();
   parallel_for(batch(), [&](std::int64_t sample) {
@@ -158,7 +113,7 @@ void VarSession::take(const at::Tensor& tokens) {
     if (observer_.code_map) observer_.code_map(step_, sample, map);
     if (is_last) return;
     // Both branches of a sample see the same tokens; their conditions alone differ.
-    input(sample) = model_->transformer.next_input(model_->quantiser.input_map(map, step_ + 1), step_ + 1);
+    input(sample) = model_->transformer.next_input(model_->quantiser.input_map(map, step_ + 1), step_ + 1)[0];
     input(batch() + sample) = input(sample).clone();
   });
 }

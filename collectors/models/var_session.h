@@ -31,7 +31,6 @@ class VarSession : public GenerationSession {
   void run_blocks(KvCache& cache);
   void finish_block(int layer, std::int64_t row, const at::Tensor& attended);
   [[nodiscard]] at::Tensor guided_logits();
-  [[nodiscard]] at::Tensor draw(const at::Tensor& logits) const;
   void take(const at::Tensor& tokens);
 
   std::shared_ptr<const VarModel> model_;

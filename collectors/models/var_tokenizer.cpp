@@ -26,14 +26,13 @@ constexpr double kGroupNormEpsilon = 1e-6;
 /// Builds the parts from the tensors of a group; geometry was checked before.
 class VarTokenizer::Loader {
  public:
-  Loader(const TensorGroup& group, const VarTokenizerConfig& config) : group_(group), config_(config) {}
+  Loader(const TensorGroup& group, const VarTokenizerConfig& config, at::Device device)
+      : group_(group), config_(config), device_(device) {}
 
   [[nodiscard]] Convolution convolution(const std::string& name) const {
-    return {load_tensor(group_, name + ".weight", at::kFloat), load_tensor(group_, name + ".bias", at::kFloat)};
+    return {load(name + ".weight"), load(name + ".bias")};
   }
-  [[nodiscard]] Norm norm(const std::string& name) const {
-    return {load_tensor(group_, name + ".weight", at::kFloat), load_tensor(group_, name + ".bias", at::kFloat)};
-  }
+  [[nodiscard]] Norm norm(const std::string& name) const { return {load(name + ".weight"), load(name + ".bias")}; }
   [[nodiscard]] ResidualBlock residual_block(const std::string& name) const {
     ResidualBlock block{.norm1 = norm(name + ".norm1"),
                         .norm2 = norm(name + ".norm2"),
@@ -88,13 +87,19 @@ class VarTokenizer::Loader {
             norm(name + ".norm_out")};
   }
 
+  [[nodiscard]] at::Tensor load(const std::string& name) const {
+    return load_tensor(group_, name, at::kFloat, device_);
+  }
+
   const TensorGroup& group_;
   const VarTokenizerConfig& config_;
+  at::Device device_;
 };
 
-VarTokenizer::VarTokenizer(const TensorGroup& group, const VarTokenizerConfig& config) : config_(config) {
+VarTokenizer::VarTokenizer(const TensorGroup& group, const VarTokenizerConfig& config, at::Device device)
+    : config_(config) {
   const LibTorchScope scope;
-  const Loader loader(group, config_);
+  const Loader loader(group, config_, device);
   decoder_ = loader.decoder();
   after_quantiser_ = loader.convolution("post_quant_conv");
   if (config_.has_encoder) {

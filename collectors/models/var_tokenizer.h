@@ -22,8 +22,9 @@ class VarTokenizer {
   /// Sees intermediate values by the name of what made them, e.g. "decoder.mid.block_2"; for tests.
   using Observer = std::function<void(std::string_view name, const at::Tensor& value)>;
 
-  /// Refers to the checkpoint's mapped tensors where types agree.
-  VarTokenizer(const TensorGroup& group, const VarTokenizerConfig& config);
+  /// Refers to the checkpoint's mapped tensors where types agree and `device` is the CPU.
+  /// @param device  where it computes, and where its arguments are
+  VarTokenizer(const TensorGroup& group, const VarTokenizerConfig& config, at::Device device = at::kCPU);
 
   [[nodiscard]] const VarTokenizerConfig& config() const noexcept { return config_; }
 

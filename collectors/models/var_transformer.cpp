@@ -11,6 +11,7 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
@@ -33,17 +34,18 @@ at::Tensor rows_of_six(const at::Tensor& six, AdaVector row) {
 
 }  // namespace
 
-VarTransformer::VarTransformer(const TensorGroup& group, const VarConfig& config, at::ScalarType compute_type)
-    : config_(config), compute_type_(compute_type) {
+VarTransformer::VarTransformer(const TensorGroup& group, const VarConfig& config, at::ScalarType compute_type,
+                               at::Device device)
+    : config_(config), compute_type_(compute_type), device_(device) {
   const LibTorchScope scope;
   word_embedding_ = load_linear(group, "word_embed");
   if (config.shared_adaln) shared_ada_lin_ = load_linear(group, "shared_ada_lin.1");
   head_ada_lin_ = load_linear(group, "head_nm.ada_lin.1");
   head_ = load_linear(group, "head");
-  class_embedding_ = load_tensor(group, "class_emb.weight", at::kFloat);
-  start_position_ = load_tensor(group, "pos_start", at::kFloat)[0];
-  position_and_level_ = load_tensor(group, "pos_1LC", at::kFloat)[0].clone();
-  const at::Tensor levels = load_tensor(group, "lvl_embed.weight", at::kFloat);
+  class_embedding_ = load(group, "class_emb.weight", at::kFloat);
+  start_position_ = load(group, "pos_start", at::kFloat)[0];
+  position_and_level_ = load(group, "pos_1LC", at::kFloat)[0].clone();
+  const at::Tensor levels = load(group, "lvl_embed.weight", at::kFloat);
   std::int64_t offset = 0;
   for (std::size_t step = 0; step < config.sides.size(); ++step) {
     offsets_.push_back(offset);
@@ -54,30 +56,35 @@ VarTransformer::VarTransformer(const TensorGroup& group, const VarConfig& config
   for (int layer = 0; layer < config.depth; ++layer) blocks_.push_back(load_block(group, layer));
 }
 
+at::Tensor VarTransformer::load(const TensorGroup& group, const std::string& name, at::ScalarType type) const {
+  return load_tensor(group, name, type, device_);
+}
+
 VarTransformer::Linear VarTransformer::load_linear(const TensorGroup& group, const std::string& name) const {
-  return {load_tensor(group, name + ".weight", compute_type_), load_tensor(group, name + ".bias", compute_type_)};
+  return {load(group, name + ".weight", compute_type_), load(group, name + ".bias", compute_type_)};
 }
 
 VarTransformer::Block VarTransformer::load_block(const TensorGroup& group, int layer) const {
   const std::string name = fmt::format("blocks.{}.", layer);
   Block block;
-  const at::Tensor q_bias = load_tensor(group, name + "attn.q_bias", compute_type_);
-  const at::Tensor v_bias = load_tensor(group, name + "attn.v_bias", compute_type_);
-  block.qkv = {load_tensor(group, name + "attn.mat_qkv.weight", compute_type_),
+  const at::Tensor q_bias = load(group, name + "attn.q_bias", compute_type_);
+  const at::Tensor v_bias = load(group, name + "attn.v_bias", compute_type_);
+  block.qkv = {load(group, name + "attn.mat_qkv.weight", compute_type_),
                at::cat({q_bias, at::zeros_like(q_bias), v_bias})};
   block.projection = load_linear(group, name + "attn.proj");
   block.fc1 = load_linear(group, name + "ffn.fc1");
   block.fc2 = load_linear(group, name + "ffn.fc2");
   if (config_.shared_adaln) {
-    block.ada_constant = load_tensor(group, name + "ada_gss", at::kFloat).view({kAdaVectors, config_.width});
+    block.ada_constant = load(group, name + "ada_gss", at::kFloat).view({kAdaVectors, config_.width});
   } else {
     block.ada_lin = load_linear(group, name + "ada_lin.1");
   }
   if (config_.normalised_attention) {
     const at::Tensor log_temperature = load_tensor(group, name + "attn.scale_mul_1H11", at::kFloat);
-    block.temperature = log_temperature.clamp_max(kLargestLogTemperature).exp().view({config_.heads, 1});
-    const float* values = block.temperature.const_data_ptr<float>();
+    const at::Tensor temperature = log_temperature.clamp_max(kLargestLogTemperature).exp().view({config_.heads, 1});
+    const float* values = temperature.const_data_ptr<float>();
     block.temperatures.assign(values, values + config_.heads);
+    block.temperature = temperature.to(device_);
   }
   return block;
 }
@@ -113,6 +120,31 @@ VarTransformer::Condition VarTransformer::condition(std::int64_t label) const {
   return result;
 }
 
+VarTransformer::Condition VarTransformer::of_rows(const std::vector<const Condition*>& rows) {
+  const LibTorchScope scope;
+  const auto stack = [&](const auto& member) {
+    std::vector<at::Tensor> vectors;
+    for (const Condition* row : rows) vectors.push_back(member(*row).view({1, -1}));
+    return at::stack(vectors);  // [rows, 1, C]
+  };
+  Condition all;
+  all.start = stack([](const Condition& row) { return row.start; });
+  all.head_scale_plus_1 = stack([](const Condition& row) { return row.head_scale_plus_1; });
+  all.head_shift = stack([](const Condition& row) { return row.head_shift; });
+  for (std::size_t layer = 0; layer < rows.front()->blocks.size(); ++layer) {
+    const auto of_block = [&](at::Tensor Condition::Block::*vector) {
+      return stack([&](const Condition& row) { return row.blocks[layer].*vector; });
+    };
+    all.blocks.push_back({.gate1 = of_block(&Condition::Block::gate1),
+                          .gate2 = of_block(&Condition::Block::gate2),
+                          .scale1_plus_1 = of_block(&Condition::Block::scale1_plus_1),
+                          .scale2_plus_1 = of_block(&Condition::Block::scale2_plus_1),
+                          .shift1 = of_block(&Condition::Block::shift1),
+                          .shift2 = of_block(&Condition::Block::shift2)});
+  }
+  return all;
+}
+
 at::Tensor VarTransformer::first_input(const Condition& condition) const {
   const LibTorchScope scope;
   return condition.start + start_position_ + position_and_level_.narrow(0, 0, start_position_.size(0));
@@ -120,9 +152,9 @@ at::Tensor VarTransformer::first_input(const Condition& condition) const {
 
 at::Tensor VarTransformer::next_input(const at::Tensor& map, int step) const {
   const LibTorchScope scope;
-  const at::Tensor tokens = map.flatten(2)[0].t().contiguous();  // [N_k, latent_width]
+  const at::Tensor tokens = map.flatten(2).transpose(1, 2).contiguous();  // [n, N_k, latent_width]
   const at::Tensor embedded = apply(word_embedding_, tokens).to(at::kFloat);
-  return embedded + position_and_level_.narrow(0, offsets_.at(static_cast<std::size_t>(step)), tokens.size(0));
+  return embedded + position_and_level_.narrow(0, offsets_.at(static_cast<std::size_t>(step)), tokens.size(1));
 }
 
 at::Tensor VarTransformer::normalised(const at::Tensor& x, const at::Tensor& scale_plus_1,
@@ -135,18 +167,19 @@ void VarTransformer::before_attention(int layer, const at::Tensor& x, const Cond
   const LibTorchScope scope;
   const Block& block = blocks_[static_cast<std::size_t>(layer)];
   const Condition::Block& ada = condition.blocks[static_cast<std::size_t>(layer)];
+  // [rows, N_k, 3, heads, head_dim], the rows left out where there is one.
   const at::Tensor qkv = apply(block.qkv, normalised(x, ada.scale1_plus_1, ada.shift1))
-                             .view({x.size(0), 3, config_.heads, config_.head_dim});
-  at::Tensor qk = qkv.narrow(1, 0, 2);
+                             .unflatten(-1, at::IntArrayRef{3, config_.heads, config_.head_dim});
+  at::Tensor qk = qkv.narrow(-3, 0, 2);
   if (config_.normalised_attention) {
     qk = qk.to(at::kFloat);
     const at::Tensor length = at::linalg_vector_norm(qk, 2, at::IntArrayRef{-1}, true).clamp_min_(kUnitLengthEpsilon);
     qk = qk / length;
-    qk.select(1, 0).mul_(block.temperature);
+    qk.select(-3, 0).mul_(block.temperature);
   }
-  q.copy_(qk.select(1, 0).transpose(0, 1));
-  k.copy_(qk.select(1, 1).transpose(0, 1));
-  v.copy_(qkv.select(1, 2).transpose(0, 1));
+  q.copy_(qk.select(-3, 0).transpose(-3, -2));
+  k.copy_(qk.select(-3, 1).transpose(-3, -2));
+  v.copy_(qkv.select(-3, 2).transpose(-3, -2));
 }
 
 void VarTransformer::after_attention(int layer, const at::Tensor& attended, const Condition& condition,
@@ -154,7 +187,7 @@ void VarTransformer::after_attention(int layer, const at::Tensor& attended, cons
   const LibTorchScope scope;
   const Block& block = blocks_[static_cast<std::size_t>(layer)];
   const Condition::Block& ada = condition.blocks[static_cast<std::size_t>(layer)];
-  const at::Tensor joined = attended.transpose(0, 1).reshape({x.size(0), config_.width});
+  const at::Tensor joined = attended.transpose(-3, -2).flatten(-2);
   x.addcmul_(apply(block.projection, joined).to(at::kFloat), ada.gate1);
   at::Tensor inner = apply(block.fc1, normalised(x, ada.scale2_plus_1, ada.shift2));
   at::gelu_(inner, "tanh");

@@ -10,13 +10,14 @@
 
 namespace kvscope {
 
-/// VAR's transformer without its attention over the cache, one row at a time.
+/// VAR's transformer without its attention over the cache, one row at a time or all rows together.
 ///
-/// A row is one sequence: x [N_k, C] float32 is its residual stream during one step. A step is
+/// A row is one sequence: x [N_k, C] float32 is its residual stream during one step, or [rows, N_k, C] that of all
+/// rows; shapes below leave the rows out. A step is
 ///   x = first_input() or next_input();  then for each layer  before_attention(), attention over the
 ///   cache, after_attention();  then logits().
 ///
-/// Element types: with compute type bfloat16 the linear layers run in bfloat16 (LibTorch's float32
+/// Element types: with compute type bfloat16 or float16 the linear layers run in it (LibTorch's float32
 /// accumulation), everything else in float32: residual stream, LayerNorm, unit length of q and k, gates
 /// and logits. That is the published code under autocast, except that the gated sub-layer output is
 /// multiplied in float32. With float32 everything is float32.
@@ -28,27 +29,32 @@ class VarTransformer {
   /// two of the head, float32.
   struct Condition {
     struct Block {
-      at::Tensor gate1, gate2;                  ///< gamma1, gamma2: [C]
-      at::Tensor scale1_plus_1, scale2_plus_1;  ///< [C]
-      at::Tensor shift1, shift2;                ///< [C]
+      at::Tensor gate1, gate2;                  ///< gamma1, gamma2: [C], of all rows [rows, 1, C]
+      at::Tensor scale1_plus_1, scale2_plus_1;  ///< the same
+      at::Tensor shift1, shift2;                ///< the same
     };
-    at::Tensor start;  ///< class embedding, [1, C]
+    at::Tensor start;  ///< class embedding, [1, C], of all rows [rows, 1, C]
     std::vector<Block> blocks;
-    at::Tensor head_scale_plus_1, head_shift;  ///< [C]
+    at::Tensor head_scale_plus_1, head_shift;  ///< as the vectors of a block
   };
 
-  /// Refers to the checkpoint's mapped tensors where types agree.
-  VarTransformer(const TensorGroup& group, const VarConfig& config, at::ScalarType compute_type);
+  /// Refers to the checkpoint's mapped tensors where types agree and `device` is the CPU.
+  /// @param device  where it computes, and where its arguments are
+  VarTransformer(const TensorGroup& group, const VarConfig& config, at::ScalarType compute_type,
+                 at::Device device = at::kCPU);
 
   [[nodiscard]] const VarConfig& config() const noexcept { return config_; }
   [[nodiscard]] at::ScalarType compute_type() const noexcept { return compute_type_; }
+  [[nodiscard]] at::Device device() const noexcept { return device_; }
 
   /// @param label  in [0, classes]; `classes` is the unconditional one
   [[nodiscard]] Condition condition(std::int64_t label) const;
+  /// The condition of many rows together, from that of each.
+  [[nodiscard]] static Condition of_rows(const std::vector<const Condition*>& rows);
 
   /// Input of step 0: class embedding + start position + position and level, [N_0, C].
   [[nodiscard]] at::Tensor first_input(const Condition& condition) const;
-  /// Input of step >= 1 from the downsampled code map, [1, latent_width, side, side]; -> [N_k, C].
+  /// Input of step >= 1 from downsampled code maps [n, latent_width, side, side]; -> [n, N_k, C].
   [[nodiscard]] at::Tensor next_input(const at::Tensor& map, int step) const;
 
   /// AdaLN and the packed projection; q and k with unit length (q times its learned temperature) where
@@ -77,6 +83,7 @@ class VarTransformer {
     std::vector<float> temperatures;
   };
 
+  [[nodiscard]] at::Tensor load(const TensorGroup& group, const std::string& name, at::ScalarType type) const;
   [[nodiscard]] Linear load_linear(const TensorGroup& group, const std::string& name) const;
   [[nodiscard]] Block load_block(const TensorGroup& group, int layer) const;
   [[nodiscard]] at::Tensor apply(const Linear& linear, const at::Tensor& x) const;
@@ -85,6 +92,7 @@ class VarTransformer {
 
   VarConfig config_;
   at::ScalarType compute_type_;
+  at::Device device_;
   Linear word_embedding_, shared_ada_lin_, head_ada_lin_, head_;
   at::Tensor class_embedding_;         ///< [classes + 1, C] float32
   at::Tensor start_position_;          ///< [N_0, C] float32

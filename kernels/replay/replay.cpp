@@ -30,6 +30,9 @@ void check_options(const Engine& engine, const ReplayOptions& options) {
   const GenerationRequest& request = options.request;
   require(!request.labels.empty() && request.labels.size() == request.sample_ids.size(),
           "replay: one label and one number for each of at least one sample");
+  if (engine.device().is_cuda()) {
+    throw environment_error("{}: the compressed cache of this version is on the CPU", name_of(engine.device()));
+  }
   require(options.batch >= 1, "replay: a batch has at least one sample");
   require(options.free_running || options.teacher_forced, "replay: nothing to compare");
   if (options.evaluator != nullptr && options.evaluator->classes() != engine.classes()) {

@@ -144,7 +144,7 @@ ReplayOutcome replay(const ReplayRequest& request, const GenerationSettings& set
   const std::unique_ptr<Engine> engine = load_engine(settings);
   std::optional<Evaluator> evaluator;
   std::optional<FeatureStatistics> reference;
-  if (!request.evaluator.empty()) evaluator = Evaluator::open(request.evaluator);
+  if (!request.evaluator.empty()) evaluator = Evaluator::open(request.evaluator, settings.device);
   if (!request.evaluator_features.empty()) {
     reference = read_feature_statistics(request.evaluator_features, evaluator->feature_size());
   }

@@ -9,6 +9,7 @@ std::unique_ptr<Engine> load_engine(const GenerationSettings& settings) {
   EngineOptions model{.transformer = settings.checkpoint,
                       .tokenizer = settings.tokenizer,
                       .compute_type = settings.compute_type,
+                      .device = settings.device,
                       .scales = settings.scales,
                       .heads = settings.attention_heads};
   if (settings.uses_bundled_model()) {

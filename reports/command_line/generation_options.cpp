@@ -63,10 +63,13 @@ std::vector<std::int64_t> listed_labels(const options::variables_map& values) {
   return {numbers.begin(), numbers.end()};
 }
 
-ElementType compute_type(const std::string& name) {
+ElementType compute_type(const std::string& name, const ComputeDevice& device) {
   const auto type = element_type_from_name(name);
-  if (type != ElementType::kFloat32 && type != ElementType::kBFloat16) {
-    throw usage_error("--dtype is '{}', expected fp32 or bf16", name);
+  if (type == ElementType::kFloat16 && !device.is_cuda()) {
+    throw usage_error("--dtype fp16 needs --device cuda; on a CPU there are fp32 and bf16");
+  }
+  if (type != ElementType::kFloat32 && type != ElementType::kBFloat16 && type != ElementType::kFloat16) {
+    throw usage_error("--dtype is '{}', expected fp32, bf16 or fp16", name);
   }
   return *type;
 }
@@ -93,8 +96,6 @@ void read_model(const options::variables_map& values, GenerationSettings& settin
       throw usage_error("--attention-heads is {}, expected at least 1", settings.attention_heads);
     }
   }
-  const std::string device = values["device"].as<std::string>();
-  if (device != "cpu") throw environment_error("--device {}: this build generates on the CPU only", device);
 }
 
 }  // namespace
@@ -120,10 +121,11 @@ void add_generation_options(options::options_description& visible) {
   add("top-k", options::value<int>()->default_value(900)->value_name("N"), "tokens to draw from; 0: all");
   add("top-p", options::value<double>()->default_value(0.95, "0.95")->value_name("P"),
       "probability mass to draw from, 0 to 1; 0 or 1: all");
-  add("dtype", text("TYPE")->default_value("fp32"), "fp32 or bf16: computation and KV cache");
-  add("device", text("NAME")->default_value("cpu"), "where to generate: cpu");
+  add("dtype", text("TYPE")->default_value("fp32"), "fp32, bf16 or, on a GPU, fp16: computation and KV cache");
+  add("device", text("NAME")->default_value("cpu"),
+      "where to generate: cpu, cuda or cuda:N for the N-th GPU from 0; the command devices lists them");
   add("batch", options::value<std::int64_t>()->default_value(8)->value_name("N"),
-      "samples generated together; changes memory and time, never a result");
+      "samples generated together; changes memory and time, never a result on a CPU (on a GPU last places)");
   add("threads", options::value<int>()->default_value(0)->value_name("N"), "0: all cores; never changes a result");
   visible.add(group);
 }
@@ -137,7 +139,8 @@ GenerationSettings generation_settings(const options::variables_map& values) {
   settings.guidance = in_range<double>(values, "cfg", 0.0, 1000.0);
   settings.top_k = in_range<int>(values, "top-k", 0, INT32_MAX);
   settings.top_p = in_range<double>(values, "top-p", 0.0, 1.0);
-  settings.compute_type = compute_type(values["dtype"].as<std::string>());
+  settings.device = compute_device_from_name(values["device"].as<std::string>(), "--device");
+  settings.compute_type = compute_type(values["dtype"].as<std::string>(), settings.device);
   settings.batch = in_range<std::int64_t>(values, "batch", 1, kLargestBatch);
   settings.threads = in_range<int>(values, "threads", 0, kMostThreads);
   return settings;
@@ -170,7 +173,7 @@ Json to_json(const GenerationSettings& settings) {
             {"top_k", settings.top_k},
             {"top_p", settings.top_p},
             {"dtype", element_name(settings.compute_type)},
-            {"device", "cpu"},
+            {"device", name_of(settings.device)},
             {"batch", settings.batch},
             {"threads", settings.threads}};
   if (!settings.scales.empty()) json["scales"] = settings.scales;

@@ -2,6 +2,7 @@
 
 #include "collectors/base/element_type.h"
 #include "collectors/base/json_file.h"
+#include "collectors/gpu/compute_device.h"
 #include "reports/command_line/options.h"
 
 #include <cstdint>
@@ -24,6 +25,7 @@ struct GenerationSettings {
   std::vector<int> scales;  ///< sides of the square scales; empty: what the weights determine
   int attention_heads = 0;  ///< heads per layer; 0: what the weights determine, else the published rule
   ElementType compute_type = ElementType::kFloat32;
+  ComputeDevice device;
   std::int64_t batch = 8;  ///< samples generated together, >= 1
   int threads = 0;         ///< 0: all cores
 

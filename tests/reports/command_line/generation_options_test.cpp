@@ -102,11 +102,25 @@ TEST_SUITE("reports.command_line.generation_options") {
         },
         "exclude each other");
     testing::check_error(
-        ErrorCode::kEnvironment,
+        ErrorCode::kUsage,
         [] {
-          (void)settings_of({"--device", "cuda"});
+          (void)settings_of({"--dtype", "fp16"});
         },
-        "cuda");
+        "fp16 needs --device cuda");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)settings_of({"--device", "gpu"});
+        },
+        "--device is 'gpu', expected cpu, cuda or cuda:N");
+  }
+
+  TEST_CASE("a device is a CPU or a numbered GPU") {
+    CHECK(settings_of({}).device == ComputeDevice{});
+    const GenerationSettings settings = settings_of({"--device", "cuda:1", "--dtype", "fp16"});
+    CHECK(settings.device == ComputeDevice{.kind = DeviceKind::kCuda, .ordinal = 1});
+    CHECK(settings.compute_type == ElementType::kFloat16);
+    CHECK(to_json(settings)["device"] == "cuda:1");
   }
 
   TEST_CASE("the record of a run names everything that results depend on") {

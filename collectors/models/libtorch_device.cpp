@@ -1,0 +1,39 @@
+#include "collectors/models/libtorch_device.h"
+
+#include "collectors/base/error.h"
+#include "collectors/models/libtorch_cuda.h"
+
+#include <ATen/Context.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+namespace kvscope {
+namespace {
+
+void compute_like_the_cpu() {
+  at::Context& context = at::globalContext();
+  context.setAllowTF32CuDNN(false);
+  context.setAllowTF32CuBLAS(false);
+  context.setAllowFP16ReductionCuBLAS(false);
+  context.setAllowBF16ReductionCuBLAS(false);
+  context.setBenchmarkCuDNN(false);
+}
+
+}  // namespace
+
+c10::Device libtorch_device(const ComputeDevice& device) {
+  if (!device.is_cuda()) return c10::DeviceType::CPU;
+  const std::string obstacle = cuda_obstacle(cuda_devices(), device.ordinal);
+  if (!obstacle.empty()) throw environment_error("{}: {}", name_of(device), obstacle);
+  if (!load_libtorch_cuda().empty()) throw environment_error("{}: {}", name_of(device), load_libtorch_cuda());
+  at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
+  compute_like_the_cpu();
+  return {c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device.ordinal)};
+}
+
+void wait_for(const c10::Device& device) {
+  if (device.is_cpu()) return;
+  const c10::impl::VirtualGuardImpl backend(device.type());
+  backend.synchronizeStream(backend.getStream(device));
+}
+
+}  // namespace kvscope

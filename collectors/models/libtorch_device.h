@@ -1,0 +1,18 @@
+#pragma once
+
+#include "collectors/gpu/compute_device.h"
+
+#include <c10/core/Device.h>
+
+namespace kvscope {
+
+/// LibTorch's name of a device, which can be computed on from now on: for a GPU it loads the CUDA side, and
+/// makes float32 mean float32 (no TF32) and sums of half precision products float32, as on the CPU.
+/// @throws Error  kEnvironment in one line if there is no such GPU, it is too old, or LibTorch has no CUDA side.
+[[nodiscard]] c10::Device libtorch_device(const ComputeDevice& device);
+
+/// Waits until a GPU has done all that was queued on the current stream of `device`; nothing on a CPU. For clocks:
+/// results need no such call.
+void wait_for(const c10::Device& device);
+
+}  // namespace kvscope
