@@ -57,7 +57,7 @@ std::int64_t workspace_bytes_per_head(const MapPlan& plan, std::int64_t head_dim
 }
 
 void check_statistics(const DeviceStatistics& problem) {
-  require(problem.tables != nullptr && problem.table_words != nullptr, "device statistics: the tables are missing");
+  require(problem.plan.column_tiles != nullptr, "device statistics: the tables are missing");
   require(problem.rows >= 0 && problem.heads >= 1 && problem.kv_heads >= 1 && problem.heads % problem.kv_heads == 0,
           "device statistics: query heads must share key/value heads evenly");
   const std::int64_t dim = problem.head_dim;
@@ -73,7 +73,7 @@ void check_statistics(const DeviceStatistics& problem) {
   require(problem.softmax_scale != nullptr && problem.heads_result != nullptr && problem.tokens_result != nullptr,
           "device statistics: the scale or the place for results is missing");
   require(problem.workspace != nullptr &&
-              problem.workspace_bytes >= workspace_bytes_per_head(problem.tables->numbers(), dim),
+              problem.workspace_bytes >= workspace_bytes_per_head(problem.plan, dim),
           "device statistics: the workspace is too small");
 }
 

@@ -8,8 +8,8 @@
 namespace kvscope::gpu {
 
 /// The statistics of all maps of one attention call (HeadStatistics and KeyValueStatistics of
-/// collectors/capture/head_statistics.h) on a GPU, in which no more of a map exists than a tile. All pointers but
-/// `tables` are to device memory.
+/// collectors/capture/head_statistics.h) on a GPU, in which no more of a map exists than a tile. All pointers are
+/// to device memory.
 ///
 /// Two passes over Q K^T for each (row, head):
 ///  1. by query: the logarithm of the sum of exponentials, and, where the model's output is given, softmax(q K^T) V
@@ -28,8 +28,7 @@ struct DeviceStatistics {
   std::int64_t head_dim = 0;                  ///< 32, 64, 96 or 128
   ElementType type = ElementType::kBFloat16;  ///< float32, float16 or bfloat16
 
-  const MapTablesOnDevice* tables = nullptr;  ///< of the step, on the host, for column_tile_keys(type)
-  const void* table_words = nullptr;          ///< tables->words() in device memory
+  MapPlan plan;  ///< of the step, DeviceMapTables::plan() for column_tile_keys(type)
 
   const float* softmax_scale = nullptr;  ///< [heads]
   StridedHeads<const void*> queries;     ///< [rows, heads, N_k, head_dim]

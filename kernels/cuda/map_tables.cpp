@@ -1,4 +1,4 @@
-#include "kernels/cuda/map_plan.h"
+#include "kernels/cuda/map_tables.h"
 
 #include "collectors/base/error.h"
 #include "collectors/capture/capture_layout.h"
@@ -151,7 +151,7 @@ std::int32_t append_centres(std::int64_t own, std::int64_t source, std::vector<s
 
 }  // namespace
 
-MapTablesOnDevice::MapTablesOnDevice(const StepTable& steps, int step, int tile_keys) {
+DeviceMapTables::DeviceMapTables(const StepTable& steps, int step, int tile_keys) {
   const StepShape& own = steps[step];
   require(steps.n_key(step) < (std::int64_t{1} << 31), "device statistics: more keys than kernels count");
   std::vector<Source> sources;
@@ -194,7 +194,7 @@ MapTablesOnDevice::MapTablesOnDevice(const StepTable& steps, int step, int tile_
   centres_at_ = append(words_, centres);
 }
 
-MapPlan MapTablesOnDevice::plan(const void* words) const noexcept {
+MapPlan DeviceMapTables::plan(const void* words) const noexcept {
   const auto* first = static_cast<const std::int32_t*>(words);
   MapPlan plan = numbers_;
   plan.column_tiles = reinterpret_cast<const ColumnTile*>(first);

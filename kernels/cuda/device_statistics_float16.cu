@@ -1,0 +1,11 @@
+#include "kernels/cuda/cuda_launch.cuh"
+#include "kernels/cuda/device_statistics_kernels.h"
+#include "kernels/cuda/statistics_launch.h"
+
+namespace kvscope::gpu {
+
+void statistics_of_float16(const DeviceStatistics& problem, void* stream) {
+  launch_statistics<Float16>(problem, CudaLaunch(static_cast<cudaStream_t>(stream), 1));
+}
+
+}  // namespace kvscope::gpu
