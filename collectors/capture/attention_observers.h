@@ -1,31 +1,38 @@
 #pragma once
 
 #include "collectors/capture/capture_writer.h"
-#include "collectors/capture/map_sums.h"
 #include "collectors/capture/recording_kv_cache.h"
+#include "collectors/capture/statistics_engine.h"
 
 #include <cstdint>
-#include <memory>
 #include <utility>
 
 namespace kvscope {
 
-/// Adds the statistics of every head to a writer's step statistics. Rows are samples of the batch, the
-/// conditional branch of all of them first. One task per branch and key/value head, samples in order.
+/// Has an engine add the statistics of every head to a writer's step statistics. Rows are samples of the batch, the
+/// conditional branch of all of them first.
 class StatisticsObserver : public AttentionObserver {
  public:
-  explicit StatisticsObserver(CaptureWriter& writer) : writer_(writer) {}
-  /// Samples in the batches to come: rows / branches.
-  void begin_batch(std::int64_t samples) noexcept { samples_ = samples; }
+  /// @param engine  must outlive the observer
+  StatisticsObserver(CaptureWriter& writer, StatisticsEngine& engine) : writer_(writer), engine_(engine) {}
+  /// Samples in the batch to come: rows / branches.
+  void begin_batch(std::int64_t samples) {
+    samples_ = samples;
+    engine_.begin();
+  }
+  /// The batch's statistics are in the writer afterwards.
+  void end_batch() { engine_.finish(); }
+  [[nodiscard]] bool reads_device_memory() const override { return engine_.reads_device_memory(); }
   void observe(const AttentionRecord& record) override;
 
  private:
   CaptureWriter& writer_;
+  StatisticsEngine& engine_;
   std::int64_t samples_ = 0;
-  std::shared_ptr<const MapTables> tables_;  ///< of the step in progress
 };
 
-/// Writes the raw maps of a selection, a strip of queries at a time.
+/// Writes the raw maps of a selection, a strip of queries at a time, computed on the CPU. Of a model on a GPU it copies
+/// the queries and keys of the selected layers and steps.
 class MapObserver : public AttentionObserver {
  public:
   MapObserver(CaptureWriter& writer, MapSelection selection) : writer_(writer), selection_(std::move(selection)) {}
@@ -34,6 +41,7 @@ class MapObserver : public AttentionObserver {
     samples_ = samples;
     wanted_ = wanted;
   }
+  [[nodiscard]] bool reads_device_memory() const override { return true; }
   void observe(const AttentionRecord& record) override;
 
  private:

@@ -9,6 +9,7 @@
 #include "collectors/capture/capture_layout.h"
 #include "collectors/capture/capture_writer.h"
 #include "collectors/capture/head_statistics.h"
+#include "collectors/capture/host_statistics.h"
 #include "collectors/compute/attention_strip.h"
 #include "collectors/compute/simd_level.h"
 
@@ -68,6 +69,7 @@ Json result_settings(const Engine& engine, const CollectRequest& request) {
   Json settings{{"seed", request.seed},   {"guidance", request.guidance},     {"top_k", request.top_k},
                 {"top_p", request.top_p}, {"samples", request.labels.size()}, {"simd", simd_level()}};
   if (engine.device().is_cuda()) settings["device"] = "cuda";
+  if (request.statistics != nullptr) settings["statistics"] = request.statistics->name();
   return settings;
 }
 
@@ -123,7 +125,8 @@ class CollectRun {
         request_(request),
         plan_(plan),
         writer_(open_writer(request, plan)),
-        statistics_(writer_),
+        engine_of_statistics_(request.statistics != nullptr ? request.statistics : std::make_shared<HostStatistics>()),
+        statistics_(writer_, *engine_of_statistics_),
         maps_(writer_, plan.contents.maps),
         cache_(observers()) {}
 
@@ -175,6 +178,7 @@ class CollectRun {
       const StepOutcome outcome = session->advance(cache_);
       store_tokens(outcome.tokens, plan_.geometry.steps.token_offset(outcome.step), tokens);
     }
+    statistics_.end_batch();
     const auto images = plan_.contents.images ? stored_images(session->images()) : Array<std::uint8_t>();
     const Stopwatch watch;
     writer_.add_samples(tokens, images);
@@ -197,6 +201,7 @@ class CollectRun {
   const CollectRequest& request_;
   const CapturePlan& plan_;
   CaptureWriter writer_;
+  std::shared_ptr<StatisticsEngine> engine_of_statistics_;
   StatisticsObserver statistics_;
   MapObserver maps_;
   RecordingKvCache cache_;

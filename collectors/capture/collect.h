@@ -6,12 +6,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
 
 namespace kvscope {
+
+class StatisticsEngine;
 
 /// What collect() does where NAME.partial of an earlier run is in the way.
 enum class EarlierRun {
@@ -38,6 +41,8 @@ struct CollectRequest {
   std::string command_line;          ///< for provenance
   Json versions = Json::object();    ///< for provenance
   std::ostream* progress = nullptr;  ///< where to say how far it is; null: silent
+  /// What computes the statistics; null: HostStatistics, on the CPU.
+  std::shared_ptr<StatisticsEngine> statistics;
   /// Asked between batches; true ends the run as Ctrl-C does. Empty: interrupted().
   std::function<bool()> stop;
 };

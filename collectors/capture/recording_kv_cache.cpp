@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace kvscope {
@@ -20,19 +21,35 @@ void RecordingKvCache::begin(std::int64_t rows) {
 at::Tensor RecordingKvCache::attend(const AttentionSite& site, const Step& step, const at::Tensor& q,
                                     const at::Tensor& k, const at::Tensor& v) {
   at::Tensor output = cache_.attend(site, step, q, k, v);
-  const bool on_host = q.is_cpu();
-  if (!on_host) wait_for(q.device());  // the model's work, which the clock must not count as the observers'
+  const bool is_mirrored = !q.is_cpu() && !observers_read_device_memory();
+  if (is_mirrored) wait_for(q.device());  // the model's work, which the clock must not count as the observers'
   const Stopwatch watch;
-  if (!on_host) mirror_.follow(site, step, q, k, v, output);
-  const AttentionRecord record{.site = site,
-                               .step = step,
-                               .q = on_host ? q : mirror_.q(),
-                               .keys = on_host ? cache_.attended_keys(site.layer) : mirror_.keys(site.layer),
-                               .values = on_host ? cache_.attended_values(site.layer) : mirror_.values(site.layer),
-                               .output = on_host ? output : mirror_.output()};
-  for (AttentionObserver* observer : observers_) observer->observe(record);
+  if (is_mirrored) {
+    mirror_.follow(site, step, q, k, v, output);
+    show({.site = site,
+          .step = step,
+          .q = mirror_.q(),
+          .keys = mirror_.keys(site.layer),
+          .values = mirror_.values(site.layer),
+          .output = mirror_.output()});
+  } else {
+    show({.site = site,
+          .step = step,
+          .q = q,
+          .keys = cache_.attended_keys(site.layer),
+          .values = cache_.attended_values(site.layer),
+          .output = output});
+  }
   observer_seconds_ += watch.seconds();
   return output;
+}
+
+void RecordingKvCache::show(const AttentionRecord& record) const {
+  for (AttentionObserver* observer : observers_) observer->observe(record);
+}
+
+bool RecordingKvCache::observers_read_device_memory() const {
+  return std::ranges::all_of(observers_, [](const auto* observer) { return observer->reads_device_memory(); });
 }
 
 std::int64_t RecordingKvCache::held_bytes() const {

@@ -7,7 +7,8 @@
 
 namespace kvscope {
 
-/// One attention call as it happened. Tensors are on the CPU and valid during AttentionObserver::observe().
+/// One attention call as it happened. Tensors are valid during AttentionObserver::observe(); on the CPU where an
+/// observer of the call does not read device memory.
 struct AttentionRecord {
   const AttentionSite& site;
   const Step& step;
@@ -21,12 +22,15 @@ struct AttentionRecord {
 class AttentionObserver {
  public:
   virtual ~AttentionObserver() = default;
+  /// Whether observe() takes tensors on a GPU.
+  [[nodiscard]] virtual bool reads_device_memory() const { return false; }
   virtual void observe(const AttentionRecord& record) = 0;
 };
 
 /// The full cache, whose attention calls are also shown to observers; what the model gets is the full
-/// cache's output, bit for bit. Where the model computes on a GPU, observers see copies on the host (HostMirror), whose
-/// keys and values are memory of the process beside what held_bytes() and allocated_bytes() say.
+/// cache's output, bit for bit. Where the model computes on a GPU and an observer does not read device memory, all
+/// observers see copies on the host (HostMirror), whose keys and values are memory of the process beside what
+/// held_bytes() and allocated_bytes() say.
 class RecordingKvCache : public KvCache {
  public:
   /// @param observers  called in this order; they must outlive the cache
@@ -38,12 +42,15 @@ class RecordingKvCache : public KvCache {
   [[nodiscard]] std::int64_t held_bytes() const override;
   [[nodiscard]] std::int64_t allocated_bytes() const override;
 
-  /// Seconds that observers have taken since the cache was made.
+  /// Seconds that observers have taken since the cache was made; what they leave to a GPU is not among them.
   [[nodiscard]] double observer_seconds() const noexcept { return observer_seconds_; }
 
  private:
+  void show(const AttentionRecord& record) const;
+  [[nodiscard]] bool observers_read_device_memory() const;
+
   FullKvCache cache_;
-  HostMirror mirror_;  ///< used where tensors are not on the CPU
+  HostMirror mirror_;  ///< used where tensors are not on the CPU and an observer wants them there
   std::vector<AttentionObserver*> observers_;
   double observer_seconds_ = 0.0;
 };
