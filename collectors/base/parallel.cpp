@@ -1,5 +1,7 @@
 #include "collectors/base/parallel.h"
 
+#include "collectors/base/phase_range.h"
+
 #include <tbb/global_control.h>
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
@@ -51,7 +53,12 @@ void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& b
     return;
   }
   std::atomic<std::int64_t> next{0};
+  // Where somebody listens: the helpers work on what the caller works on, and the caller waits meanwhile.
+  const RangeTag* const range = current_range();
+  const RangeTag waiting{.phase = Phase::kWaiting};
+  const PhaseRange wait(range == nullptr ? nullptr : &waiting);
   const auto take_turns = [&](std::int64_t) {
+    const PhaseRange share(range);
     try {
       for (std::int64_t i = next++; i < count; i = next++) body(i);
     } catch (...) {

@@ -15,7 +15,8 @@ void set_thread_count(int threads);
 /// Calls body(i) for every i in [0, count), on thread_count() threads; a thread that is done with one takes the
 /// next that nobody has begun, so work of unequal size is best ordered longest first. Make a call of body worth at
 /// least some microseconds. Returns when all are done. The first exception is rethrown here, and what has not
-/// begun by then may be left out. Nested calls are allowed and share the pool.
+/// begun by then may be left out. Nested calls are allowed and share the pool. Where somebody listens to ranges
+/// (phase_range.h) the loop counts as part of the caller's.
 void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body);
 
 /// A line of items that are read one after the other, worked on in parallel and collected one after the

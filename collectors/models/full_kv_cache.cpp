@@ -2,6 +2,7 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/parallel.h"
+#include "collectors/base/phase_range.h"
 #include "collectors/models/libtorch_scope.h"
 
 #include <ATen/TensorOperators.h>
@@ -108,13 +109,16 @@ at::Tensor FullKvCache::attend(const AttentionSite& site, const Step& step, cons
   if (site.layer == static_cast<int>(layers_.size())) layers_.emplace_back();
   Layer& layer = layers_[static_cast<std::size_t>(site.layer)];
   require(layer.next_step == step.index, "FullKvCache: steps ascend by one");
-  if (step.index == 0) reserve(layer, *step.table, k, v);
-  append(layer, step, k, v);
-  const std::vector<Run> runs = kept_runs(*step.table, step.index);
-  const bool is_kept = step.table->is_read_later(step.index);
-  latest_layer_ = site.layer;
-  latest_keys_ = attended(layer.keys, runs, k, is_kept);
-  latest_values_ = attended(layer.values, runs, v, is_kept);
+  {
+    const PhaseRange range({.phase = Phase::kCacheUpdate, .step = step.index, .layer = site.layer});
+    if (step.index == 0) reserve(layer, *step.table, k, v);
+    append(layer, step, k, v);
+    const std::vector<Run> runs = kept_runs(*step.table, step.index);
+    const bool is_kept = step.table->is_read_later(step.index);
+    latest_layer_ = site.layer;
+    latest_keys_ = attended(layer.keys, runs, k, is_kept);
+    latest_values_ = attended(layer.values, runs, v, is_kept);
+  }
   return attention_(site, q, latest_keys_, latest_values_);
 }
 

@@ -2,6 +2,7 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/parallel.h"
+#include "collectors/base/phase_range.h"
 #include "collectors/models/sampling.h"
 
 #include <ATen/ops/empty.h>
@@ -37,6 +38,7 @@ double guidance_at(const GenerationRequest& request, const StepTable& steps, int
 }
 
 at::Tensor draw_tokens(const GenerationRequest& request, int step, const at::Tensor& logits) {
+  const PhaseRange range({.phase = Phase::kSampling, .step = step});
   const std::int64_t batch = logits.size(0);
   const std::int64_t tokens = logits.size(1);
   const auto vocabulary = static_cast<std::size_t>(logits.size(2));

@@ -1,6 +1,7 @@
 #include "collectors/models/var_batch_session.h"
 
 #include "collectors/base/error.h"
+#include "collectors/base/phase_range.h"
 #include "collectors/models/libtorch_scope.h"
 #include "collectors/models/token_drawing.h"
 
@@ -32,6 +33,7 @@ VarBatchSession::VarBatchSession(std::shared_ptr<const VarModel> model, Generati
     : model_(std::move(model)), request_(std::move(request)), observer_(std::move(observer)) {
   const LibTorchScope scope;
   check_request(request_, model_->transformer.config().classes);
+  const PhaseRange range({.phase = Phase::kConditions});
   condition_ = condition_of_rows(*model_, request_.labels);
   input_ = model_->transformer.first_input(condition_);
   map_ = model_->quantiser.empty_map(batch());
@@ -40,11 +42,12 @@ VarBatchSession::VarBatchSession(std::shared_ptr<const VarModel> model, Generati
 StepOutcome VarBatchSession::advance(KvCache& cache, const std::optional<at::Tensor>& forced_tokens) {
   const LibTorchScope scope;
   require(!done(), "GenerationSession: all steps are done");
+  const PhaseRange range({.phase = Phase::kStep, .step = step_});
   if (forced_tokens) check_tokens(*model_, *forced_tokens, batch(), step_);
   run_blocks(cache);
   StepOutcome outcome;
   outcome.step = step_;
-  outcome.logits = guided_logits().to(at::kCPU);
+  outcome.logits = guided_logits();
   outcome.tokens = draw_tokens(request_, step_, outcome.logits);
   take((forced_tokens ? *forced_tokens : outcome.tokens).to(input_.device()));
   ++step_;
@@ -62,14 +65,25 @@ void VarBatchSession::run_blocks(KvCache& cache) {
     for (std::int64_t row = 0; row < rows(); ++row) observer_.input(step_, row, input_[row]);
   }
   for (int layer = 0; layer < config.depth; ++layer) {
-    transformer.before_attention(layer, input_, condition_, q, k, v);
-    const auto& bounds = model_->logit_bounds[static_cast<std::size_t>(layer)];
-    const at::Tensor attended =
-        cache.attend({.layer = layer, .softmax_scale = model_->softmax_scale, .logit_bound = bounds},
-                     {.index = step_, .table = &model_->steps}, q, k, v);
-    transformer.after_attention(layer, attended, condition_, input_);
+    {
+      const PhaseRange range({.phase = Phase::kProjection, .layer = layer});
+      transformer.before_attention(layer, input_, condition_, q, k, v);
+    }
+    const at::Tensor attended = attend(cache, layer, q, k, v);
+    {
+      const PhaseRange range({.phase = Phase::kFeedForward, .layer = layer});
+      transformer.after_attention(layer, attended, condition_, input_);
+    }
     observe_block(layer);
   }
+}
+
+at::Tensor VarBatchSession::attend(KvCache& cache, int layer, const at::Tensor& q, const at::Tensor& k,
+                                   const at::Tensor& v) const {
+  const PhaseRange range({.phase = Phase::kAttention, .layer = layer});
+  const auto& bounds = model_->logit_bounds[static_cast<std::size_t>(layer)];
+  return cache.attend({.layer = layer, .softmax_scale = model_->softmax_scale, .logit_bound = bounds},
+                      {.index = step_, .table = &model_->steps}, q, k, v);
 }
 
 void VarBatchSession::observe_block(int layer) const {
@@ -78,14 +92,16 @@ void VarBatchSession::observe_block(int layer) const {
 }
 
 at::Tensor VarBatchSession::guided_logits() const {
+  const PhaseRange range({.phase = Phase::kHead});
   const double strength = guidance_at(request_, model_->steps, step_);
   const at::Tensor of_rows = model_->transformer.logits(input_, condition_);
   at::Tensor conditional = of_rows.narrow(0, 0, batch());
   at::Tensor unconditional = of_rows.narrow(0, batch(), batch());
-  return conditional.mul_(1.0 + strength).sub_(unconditional.mul_(strength));
+  return conditional.mul_(1.0 + strength).sub_(unconditional.mul_(strength)).to(at::kCPU);
 }
 
 void VarBatchSession::take(const at::Tensor& tokens) {
+  const PhaseRange range({.phase = Phase::kEmbedding});
   model_->quantiser.accumulate(map_, tokens, step_);
   if (observer_.code_map) {
     for (std::int64_t sample = 0; sample < batch(); ++sample) observer_.code_map(step_, sample, map_.narrow(0, sample, 1));
@@ -98,6 +114,7 @@ void VarBatchSession::take(const at::Tensor& tokens) {
 
 at::Tensor VarBatchSession::images() {
   require(done(), "GenerationSession: the image is finished after the last step");
+  const PhaseRange range({.phase = Phase::kDecoding});
   std::vector<at::Tensor> maps;
   for (std::int64_t sample = 0; sample < batch(); ++sample) maps.push_back(map_.narrow(0, sample, 1));
   return render(*model_, maps);

@@ -29,7 +29,9 @@ class VarBatchSession : public GenerationSession {
   [[nodiscard]] std::int64_t rows() const { return 2 * batch(); }
 
   void run_blocks(KvCache& cache);
-  [[nodiscard]] at::Tensor guided_logits() const;
+  [[nodiscard]] at::Tensor attend(KvCache& cache, int layer, const at::Tensor& q, const at::Tensor& k,
+                                  const at::Tensor& v) const;
+  [[nodiscard]] at::Tensor guided_logits() const;  ///< on the CPU
   void take(const at::Tensor& tokens);
   void observe_block(int layer) const;
 

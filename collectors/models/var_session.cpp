@@ -31,6 +31,7 @@ void VarSession::prepare_conditions() {
     condition_of_sample_.push_back(place->second);
   }
   conditions_.resize(labels.size());
+  const PhaseRange range({.phase = Phase::kConditions});
   parallel_for(static_cast<std::int64_t>(labels.size()), [&](std::int64_t i) {
     const auto index = static_cast<std::size_t>(i);
     conditions_[index] = model_->transformer.condition(labels[index]);
@@ -42,9 +43,21 @@ const VarTransformer::Condition& VarSession::condition(std::int64_t row) const {
   return conditions_[condition_of_sample_[static_cast<std::size_t>(row)]];
 }
 
+RangeTag VarSession::sample_range(Phase phase, std::int64_t sample) const {
+  return {.phase = phase, .step = step_, .sample = request_.sample_ids[static_cast<std::size_t>(sample)]};
+}
+
+RangeTag VarSession::row_range(Phase phase, int layer, std::int64_t row) const {
+  RangeTag tag = sample_range(phase, row % batch());
+  tag.layer = layer;
+  tag.branch = static_cast<std::int32_t>(row / batch());
+  return tag;
+}
+
 StepOutcome VarSession::advance(KvCache& cache, const std::optional<at::Tensor>& forced_tokens) {
   const LibTorchScope scope;
   require(!done(), "GenerationSession: all steps are done");
+  const PhaseRange range({.phase = Phase::kStep, .step = step_});
   if (forced_tokens) check_tokens(*model_, *forced_tokens, batch(), step_);
   run_blocks(cache);
   StepOutcome outcome;
@@ -70,8 +83,10 @@ void VarSession::run_blocks(KvCache& cache) {
       const LibTorchScope row_scope;
       if (layer > 0) finish_block(layer - 1, row, attended[row]);
       if (layer == 0 && observer_.input) observer_.input(step_, row, input(row));
+      const PhaseRange row_part(row_range(Phase::kProjection, layer, row));
       model_->transformer.before_attention(layer, input(row), condition(row), q[row], k[row], v[row]);
     });
+    const PhaseRange range({.phase = Phase::kAttention, .step = step_, .layer = layer});
     const auto& bounds = model_->logit_bounds[static_cast<std::size_t>(layer)];
     attended = cache.attend({.layer = layer, .softmax_scale = model_->softmax_scale, .logit_bound = bounds},
                             {.index = step_, .table = &model_->steps}, q, k, v);
@@ -83,11 +98,13 @@ void VarSession::run_blocks(KvCache& cache) {
 }
 
 void VarSession::finish_block(int layer, std::int64_t row, const at::Tensor& attended) {
+  const PhaseRange range(row_range(Phase::kFeedForward, layer, row));
   model_->transformer.after_attention(layer, attended, condition(row), input(row));
   if (observer_.block) observer_.block(step_, layer, row, input(row));
 }
 
 at::Tensor VarSession::guided_logits() {
+  const PhaseRange range({.phase = Phase::kHead});
   const std::int64_t vocabulary = model_->transformer.config().vocabulary;
   const double strength = guidance_at(request_, model_->steps, step_);
   std::vector<at::Tensor> of_row(static_cast<std::size_t>(rows()));
@@ -105,9 +122,11 @@ at::Tensor VarSession::guided_logits() {
 }
 
 void VarSession::take(const at::Tensor& tokens) {
+  const PhaseRange range({.phase = Phase::kEmbedding});
   const bool is_last = step_ + 1 == model_->steps.size();
   parallel_for(batch(), [&](std::int64_t sample) {
     const LibTorchScope sample_scope;
+    const PhaseRange sample_part(sample_range(Phase::kEmbedding, sample));
     at::Tensor& map = maps_[static_cast<std::size_t>(sample)];
     model_->quantiser.accumulate(map, tokens[sample], step_);
     if (observer_.code_map) observer_.code_map(step_, sample, map);
@@ -120,6 +139,7 @@ void VarSession::take(const at::Tensor& tokens) {
 
 at::Tensor VarSession::images() {
   require(done(), "GenerationSession: the image is finished after the last step");
+  const PhaseRange range({.phase = Phase::kDecoding});
   return render(*model_, maps_);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "collectors/base/phase_range.h"
 #include "collectors/models/engine.h"
 #include "collectors/models/var_engine.h"
 #include "collectors/models/var_model.h"
@@ -25,6 +26,9 @@ class VarSession : public GenerationSession {
   [[nodiscard]] std::int64_t batch() const { return static_cast<std::int64_t>(request_.labels.size()); }
   [[nodiscard]] std::int64_t rows() const { return 2 * batch(); }
   [[nodiscard]] const VarTransformer::Condition& condition(std::int64_t row) const;
+  /// Ranges of this step: of a sample, and of one of its rows in a layer.
+  [[nodiscard]] RangeTag sample_range(Phase phase, std::int64_t sample) const;
+  [[nodiscard]] RangeTag row_range(Phase phase, int layer, std::int64_t row) const;
   [[nodiscard]] at::Tensor& input(std::int64_t row) { return inputs_[static_cast<std::size_t>(row)]; }
 
   void prepare_conditions();

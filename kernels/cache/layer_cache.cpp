@@ -2,6 +2,7 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/parallel.h"
+#include "collectors/base/phase_range.h"
 #include "collectors/base/stopwatch.h"
 #include "kernels/attention/compact.h"
 #include "kernels/attention/ragged_attention.h"
@@ -61,8 +62,10 @@ void LayerCache::attend(const LayerStep& call, CacheSeconds& seconds) {
       for (std::int64_t head = 0; head < heads_per_task; ++head) body(task * heads_per_task + head);
     });
   };
+  const auto range_of = [&](Phase phase) { return RangeTag{.phase = phase, .step = call.step, .layer = layer_}; };
   {
     const AddedTime time(seconds.selection);
+    const PhaseRange range(range_of(Phase::kSelection));
     for_each_head([&](std::int64_t pair) {
       decide_head(call, pair);
       keys[index(pair)] = attended_segments(call, pair);
@@ -70,6 +73,7 @@ void LayerCache::attend(const LayerStep& call, CacheSeconds& seconds) {
   }
   {
     const AddedTime time(seconds.attention);
+    const PhaseRange range(range_of(Phase::kAttention));
     ragged_attention({.rows = call.rows,
                       .heads = call.heads,
                       .kv_heads = call.kv_heads,
@@ -82,6 +86,7 @@ void LayerCache::attend(const LayerStep& call, CacheSeconds& seconds) {
                       .output = call.output});
   }
   const AddedTime time(seconds.selection);
+  const PhaseRange range(range_of(Phase::kCacheUpdate));
   for_each_head([&](std::int64_t pair) { carry_on(call, pair); });
   ++next_step_;
 }

@@ -1,0 +1,204 @@
+#include "kernels/profile/profile.h"
+
+#include "analysis/phase_times.h"
+#include "classifiers/plan/accounting.h"
+#include "collectors/base/error.h"
+#include "collectors/base/interrupt.h"
+#include "collectors/base/progress.h"
+#include "collectors/base/stopwatch.h"
+#include "collectors/timeline/range_recorder.h"
+#include "kernels/cache/compressed_kv_cache.h"
+#include "kernels/profile/head_times.h"
+#include "kernels/profile/isolated_heads.h"
+#include "kernels/profile/profiled_cache.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace kvscope {
+namespace {
+
+std::unique_ptr<KvCache> make_cache(const ProfileOptions& options) {
+  if (options.plan != nullptr) return std::make_unique<CompressedKvCache>(*options.plan);
+  return std::make_unique<FullKvCache>(options.attention);
+}
+
+void check(const Engine& engine, const ProfileOptions& options) {
+  const GenerationRequest& request = options.request;
+  require(!request.labels.empty() && request.labels.size() == request.sample_ids.size(),
+          "profile: one label and one number for each of at least one sample");
+  require(options.batch >= 1 && options.warm_up >= 0 && options.repetitions >= 1,
+          "profile: batch and repetitions are at least 1, warm-up at least 0");
+  if (options.plan == nullptr) return;
+  check_same_model(options.plan->model, options.plan_name, engine.model(), "the model");
+  if (options.plan->steps == engine.steps()) return;
+  throw bad_input("{}: the plan was made for the steps {}, but the model runs {}", options.plan_name,
+                  describe(options.plan->steps), describe(engine.steps()));
+}
+
+/// Seconds that a range costs which is begun, kept and ended.
+double seconds_per_range() {
+  constexpr std::int64_t kRanges = 20'000;
+  RangeRecorder recorder(kRanges);
+  const ListeningScope listening(recorder);
+  const RangeTag tag{.phase = Phase::kStep, .step = 0};
+  { const PhaseRange first(tag); }
+  const Stopwatch watch;
+  for (std::int64_t i = 1; i < kRanges; ++i) const PhaseRange range(tag);
+  return watch.seconds() / static_cast<double>(kRanges - 1);
+}
+
+class ProfiledRun {
+ public:
+  ProfiledRun(const Engine& engine, const ProfileOptions& options)
+      : engine_(engine), options_(options), cache_(make_cache(options)), seen_(*cache_) {
+    if (options.measure_overhead) result_.overhead.emplace();
+  }
+
+  ProfileResult run() {
+    describe_run();
+    until_interrupted([&] {
+      warm_up();
+      for (int repetition = 0; repetition < options_.repetitions; ++repetition) repeat(repetition);
+    });
+    result_.timeline.host = recorder_.take();
+    result_.attribution = attribute(result_.device, result_.timeline.host.ranges);
+    if (result_.overhead) {
+      result_.overhead->ranges = static_cast<std::int64_t>(result_.timeline.host.ranges.size());
+      result_.overhead->range_seconds = seconds_per_range();
+    }
+    until_interrupted([&] { time_heads(); });
+    return std::move(result_);
+  }
+
+ private:
+  [[nodiscard]] std::int64_t samples() const { return static_cast<std::int64_t>(options_.request.labels.size()); }
+  [[nodiscard]] std::int64_t rows(std::int64_t count) const { return rows_per_sample(engine_.model()) * count; }
+
+  template <typename Work>
+  void until_interrupted(const Work& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kInterrupted) throw;
+      result_.interrupted = true;
+    }
+  }
+
+  void describe_run() {
+    result_.model = engine_.model();
+    result_.steps = engine_.steps();
+    result_.method = options_.plan != nullptr ? options_.plan->method : "full";
+    result_.rows = rows(std::min(options_.batch, samples()));
+    result_.device_note = "the model runs on the CPU: times are those of the host's clock";
+  }
+
+  [[nodiscard]] GenerationRequest batch_request(std::int64_t first, std::int64_t count) const {
+    GenerationRequest part = options_.request;
+    part.labels.assign(options_.request.labels.begin() + first, options_.request.labels.begin() + first + count);
+    part.sample_ids.assign(options_.request.sample_ids.begin() + first,
+                           options_.request.sample_ids.begin() + first + count);
+    return part;
+  }
+
+  /// One batch; `after_step` is called with the number of each step that is done.
+  template <typename AfterStep>
+  void generate(std::int64_t first, std::int64_t count, const AfterStep& after_step) {
+    const PhaseRange range({.phase = Phase::kPass});
+    const auto session = engine_.start(batch_request(first, count));
+    seen_.begin(rows(count));
+    while (!session->done()) {
+      throw_if_interrupted();
+      after_step(session->advance(seen_).step);
+    }
+    throw_if_interrupted();
+    (void)session->images();
+  }
+
+  void warm_up() {
+    for (int i = 0; i < options_.warm_up; ++i) generate(0, std::min(options_.batch, samples()), [](int) {});
+  }
+
+  void repeat(int repetition) {
+    Progress progress("profile", samples(), "samples", options_.progress);
+    double plain = 0.0;
+    double recorded = 0.0;
+    for (std::int64_t first = 0, batch = 0; first < samples(); first += options_.batch, ++batch) {
+      const std::int64_t count = std::min(options_.batch, samples() - first);
+      // Whichever comes second finds warmer caches: they take turns.
+      const bool plain_first = (repetition + batch) % 2 == 0;
+      if (result_.overhead && plain_first) plain += generate_plain(first, count);
+      recorded += generate_recorded(repetition, first, count);
+      if (result_.overhead && !plain_first) plain += generate_plain(first, count);
+      progress.update(first + count);
+    }
+    if (!result_.overhead) return;
+    result_.overhead->plain_seconds.push_back(plain);
+    result_.overhead->recorded_seconds.push_back(recorded);
+  }
+
+  double generate_plain(std::int64_t first, std::int64_t count) {
+    const Stopwatch watch;
+    generate(first, count, [](int) {});
+    return watch.seconds();
+  }
+
+  double generate_recorded(int repetition, std::int64_t first, std::int64_t count) {
+    auto& passes = result_.timeline.passes;
+    const auto pass = static_cast<std::int32_t>(passes.size());
+    passes.push_back({.repetition = repetition, .first_sample = first, .samples = count});
+    recorder_.set_pass(pass);
+    const auto end = [&] { passes.back().end_ns = steady_ns(); };
+    const ListeningScope listening(recorder_);
+    passes.back().start_ns = steady_ns();
+    try {
+      generate(first, count, [&](int step) { note_cache(pass, step); });
+    } catch (...) {
+      end();
+      throw;
+    }
+    end();
+    passes.back().complete = true;
+    return passes.back().seconds();
+  }
+
+  void note_cache(std::int32_t pass, int step) {
+    const CacheMoment moment{.time_ns = steady_ns(),
+                             .pass = pass,
+                             .step = step,
+                             .held_bytes = cache_->held_bytes(),
+                             .allocated_bytes = cache_->allocated_bytes()};
+    result_.cache_bytes = std::max(result_.cache_bytes, moment.allocated_bytes);
+    result_.timeline.cache.push_back(moment);
+  }
+
+  void time_heads() {
+    const std::vector<PhaseTime> times = phase_times(result_.timeline.host.ranges);
+    result_.heads = modelled_head_times(result_.model, result_.steps, options_.plan, times);
+    if (options_.heads == HeadTimeMode::kModel || result_.interrupted) return;
+    std::int64_t generated = 0;
+    for (const ProfiledPass& pass : result_.timeline.passes) generated += pass.samples;
+    const double batches = static_cast<double>(rows(generated)) / static_cast<double>(result_.rows);
+    HeadTimes heads =
+        isolated_head_times(result_.model, result_.steps, options_.plan, result_.rows, batches, seen_.sites());
+    heads.attention_seconds = result_.heads->attention_seconds;
+    result_.heads = std::move(heads);
+  }
+
+  const Engine& engine_;
+  const ProfileOptions& options_;
+  std::unique_ptr<KvCache> cache_;
+  ProfiledCache seen_;
+  RangeRecorder recorder_;
+  ProfileResult result_;
+};
+
+}  // namespace
+
+ProfileResult run_profile(const Engine& engine, const ProfileOptions& options) {
+  check(engine, options);
+  return ProfiledRun(engine, options).run();
+}
+
+}  // namespace kvscope

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "classifiers/plan/plan.h"
+#include "collectors/models/engine.h"
+#include "collectors/models/full_kv_cache.h"
+#include "kernels/profile/profile_result.h"
+
+#include <cstdint>
+#include <ostream>
+#include <string_view>
+
+namespace kvscope {
+
+/// What to profile, and how.
+struct ProfileOptions {
+  GenerationRequest request;   ///< all samples of the run, not only one batch
+  std::int64_t batch = 8;      ///< samples generated together, >= 1
+  int warm_up = 1;             ///< times that the first batch is generated before anything is recorded
+  int repetitions = 1;         ///< times that all samples are generated and recorded
+  const Plan* plan = nullptr;  ///< nullptr: the full cache
+  std::string_view plan_name;  ///< the plan's file, for messages
+  DenseAttention attention;    ///< of the full cache
+  HeadTimeMode heads = HeadTimeMode::kModel;
+  bool measure_overhead = false;  ///< every batch also without recording, alternating
+  bool record_device = false;     ///< also what the GPU does; for engines that run there
+  std::ostream* progress = nullptr;
+};
+
+/// Generates samples as any run does and records where the time goes. `run` and `made_from` of the result are the
+/// caller's to fill in. A signal ends it early: the result then says `interrupted` and holds what was recorded.
+///
+/// @throws Error  kBadInput if the plan was made for another model or other steps.
+[[nodiscard]] ProfileResult run_profile(const Engine& engine, const ProfileOptions& options);
+
+}  // namespace kvscope
