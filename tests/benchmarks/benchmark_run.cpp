@@ -10,30 +10,11 @@
 namespace kvscope::benchmark {
 namespace {
 
-template <typename T>
-Json number_or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 Json to_json(const Ceilings& ceilings) {
   return {{"multiply_add_flops", ceilings.multiply_add},
           {"bfloat16_dot_flops", number_or_null(ceilings.bfloat16_dot)},
           {"exponentials", ceilings.exponential},
           {"copy_bytes", ceilings.copy}};
-}
-
-Json to_json(const BenchmarkResult& result) {
-  return {{"id", result.id},
-          {"case", result.where},
-          {"threads", result.threads},
-          {"peer", result.peer},
-          {"ours_s", result.seconds.ours_s},
-          {"peer_s", result.seconds.peer_s},
-          {"ratio", result.seconds.ratio.mean},
-          {"low", result.seconds.ratio.low},
-          {"high", result.seconds.ratio.high},
-          {"ceiling_fraction", number_or_null(result.ceiling_fraction)},
-          {"max_relative_error", number_or_null(result.max_relative_error)}};
 }
 
 }  // namespace

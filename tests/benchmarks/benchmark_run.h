@@ -1,6 +1,7 @@
 #pragma once
 
 #include "collectors/base/json_file.h"
+#include "tests/benchmarks/benchmark_result.h"
 #include "tests/benchmarks/ceilings.h"
 #include "tests/benchmarks/race.h"
 
@@ -22,19 +23,6 @@ struct BenchmarkRequest {
   std::string openblas_core;       ///< kernels of OpenBLAS in C1; empty: the best ones
   std::filesystem::path datasets;  ///< the folder with sample_model
   std::filesystem::path json;      ///< empty: none is written
-};
-
-/// One line of the result: a case of a benchmark against one peer.
-struct BenchmarkResult {
-  std::string id;     ///< "C1"
-  std::string where;  ///< the case: "head_dim 64, 256 x 680"
-  int threads = 1;
-  std::string peer;
-  Comparison seconds;
-  std::optional<double> ceiling_fraction;    ///< ours over the ceiling of this run, where there is one
-  std::optional<double> max_relative_error;  ///< of ours against the reference, where it is a number
-  std::optional<double> rate;                ///< of ours, units per second
-  std::string unit;                          ///< of the rate: "FLOP"
 };
 
 /// One run of the program: measures ceilings where they are needed, collects and prints results.

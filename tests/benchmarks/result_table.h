@@ -1,6 +1,7 @@
 #pragma once
 
-#include "tests/benchmarks/benchmark_run.h"
+#include "tests/benchmarks/benchmark_result.h"
+#include "tests/benchmarks/ceilings.h"
 
 #include <ostream>
 #include <string_view>
