@@ -1,6 +1,7 @@
+#include "tests/benchmarks/gpu/exponential_ceiling.h"
+
 #include "kernels/cuda/cuda_launch.cuh"
 #include "kernels/cuda/primitives.h"
-#include "tests/benchmarks/gpu/gpu_ceilings.h"
 
 namespace kvscope::benchmark {
 namespace {

@@ -37,7 +37,7 @@ void race_case(GpuRun& run, std::string_view id, const RaggedOperands& operands,
     errors.push_back(checked_error(operands, peer, id));
     contestants.push_back({peer.name, peer.enqueue});
   }
-  const Rounds rounds = race_on_gpu(run.session(), contestants, operands.copies(), run.request().race);
+  const Rounds rounds = race_on_gpu(run.card(), contestants, operands.copies(), run.request().race);
   const AttentionCase& problem = operands.problem();
   for (std::size_t i = 1; i < peers.size(); ++i) {
     const Comparison seconds = compare(rounds.seconds(0), rounds.seconds(i));
@@ -58,7 +58,7 @@ void race_cases(GpuRun& run, std::string_view id, std::vector<AttentionCase> cas
                 std::initializer_list<PeerFactory> factories) {
   if (run.request().quick) cases.resize(1);
   for (const AttentionCase& problem : cases) {
-    const RaggedOperands operands(run.session(), problem, run.session().copies_for(problem.bytes()));
+    const RaggedOperands operands(run.card(), problem, run.card().copies_for(problem.bytes()));
     std::vector<GpuAttentionPeer> peers = {own_gpu_attention(operands, true)};
     for (const PeerFactory factory : factories) peers.push_back(factory(operands));
     peers.push_back(own_gpu_attention(operands, false));
@@ -69,9 +69,9 @@ void race_cases(GpuRun& run, std::string_view id, std::vector<AttentionCase> cas
 /// Operands and our kernel at every scale of a generation.
 class AllScales {
  public:
-  AllScales(const GpuSession& session, const std::vector<AttentionCase>& scales, std::size_t copies) {
+  AllScales(const BenchmarkGpu& card, const std::vector<AttentionCase>& scales, std::size_t copies) {
     for (const AttentionCase& scale : scales) {
-      operands_.push_back(std::make_unique<RaggedOperands>(session, scale, copies));
+      operands_.push_back(std::make_unique<RaggedOperands>(card, scale, copies));
       kernels_.push_back(own_gpu_attention(*operands_.back(), true));
     }
   }
@@ -101,10 +101,10 @@ Comparison times(Comparison seconds, double factor) {
 void race_realised(GpuRun& run, const RealisedCase& one) {
   // All scales together are larger than any cache.
   constexpr std::size_t kCopies = 2;
-  const AllScales compressed(run.session(), one.scales(), kCopies);
-  const AllScales full(run.session(), generation_cases(*one.model, one.images, 0.0, Spread::kEqual), kCopies);
+  const AllScales compressed(run.card(), one.scales(), kCopies);
+  const AllScales full(run.card(), generation_cases(*one.model, one.images, 0.0, Spread::kEqual), kCopies);
   const double error = std::max(compressed.largest_error("G4"), full.largest_error("G4"));
-  const Rounds rounds = race_on_gpu(run.session(),
+  const Rounds rounds = race_on_gpu(run.card(),
                                     {{"kvscope", [&](std::size_t copy) { compressed.enqueue(copy); }},
                                      {"kvscope, all keys", [&](std::size_t copy) { full.enqueue(copy); }}},
                                     kCopies, run.request().race);

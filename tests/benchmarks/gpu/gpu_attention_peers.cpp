@@ -58,15 +58,15 @@ at::Tensor cudnn(const at::Tensor& queries, const at::Tensor& keys, const at::Te
 }  // namespace
 
 GpuAttentionPeer own_gpu_attention(const RaggedOperands& operands, bool knows_bound) {
-  const GpuSession& session = operands.session();
+  const BenchmarkGpu& card = operands.card();
   const std::int64_t bytes =
-      gpu::attention_workspace_bytes(device_problem(operands, 0, knows_bound), session.multiprocessors());
+      gpu::attention_workspace_bytes(device_problem(operands, 0, knows_bound), card.multiprocessors());
   const at::Tensor workspace =
-      at::empty({std::max<std::int64_t>(bytes, 1)}, at::TensorOptions().device(session.device()).dtype(at::kByte));
-  const auto enqueue = [&operands, &session, workspace, knows_bound](std::size_t copy) {
+      at::empty({std::max<std::int64_t>(bytes, 1)}, at::TensorOptions().device(card.device()).dtype(at::kByte));
+  const auto enqueue = [&operands, &card, workspace, knows_bound](std::size_t copy) {
     gpu::DeviceAttention request = device_problem(operands, copy, knows_bound);
     request.workspace = workspace.mutable_data_ptr();
-    gpu::queue_ragged_attention(request, session.stream(), session.multiprocessors());
+    gpu::queue_ragged_attention(request, card.stream(), card.multiprocessors());
   };
   const auto result = [&operands, enqueue] {
     operands.copy(0).output.fill_(std::nan(""));

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tests/benchmarks/gpu/gpu_session.h"
+#include "tests/benchmarks/gpu/benchmark_gpu.h"
 
 namespace kvscope::benchmark {
 
@@ -12,10 +12,6 @@ struct GpuCeilings {
   double copy = 0.0;              ///< bytes per second read and written by a copy of 1 GiB
 };
 
-[[nodiscard]] GpuCeilings measure_gpu_ceilings(const GpuSession& session, const RaceOptions& options);
-
-/// Queues `rounds` exponentials of every thread of a full device.
-/// @return  how many that are in all
-double queue_exponentials(int rounds, float* sink, void* stream, int multiprocessors);
+[[nodiscard]] GpuCeilings measure_gpu_ceilings(const BenchmarkGpu& card, const RaceOptions& options);
 
 }  // namespace kvscope::benchmark

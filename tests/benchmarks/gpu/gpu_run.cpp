@@ -14,31 +14,31 @@ std::string version_text(int number) {
   return fmt::format("{}.{}", number / 1000, number % 1000 / 10);
 }
 
-Json machine(const GpuSession& session, const GpuRequest& request) {
-  const CudaDevice& device = session.properties();
+Json machine(const BenchmarkGpu& card, const GpuRequest& request) {
+  const CudaDevice& device = card.properties();
   return {{"processor", device.name},
           {"flags", Json::array()},
           {"cores", device.multiprocessors},
-          {"level_2_cache_bytes", session.level_2_cache_bytes()},
+          {"level_2_cache_bytes", card.level_2_cache_bytes()},
           {"memory_bytes", device.memory_bytes},
-          {"clock_hz", session.clock_hz()},
+          {"clock_hz", card.clock_hz()},
           {"simd_level", fmt::format("sm_{}{}", device.compute_major, device.compute_minor)},
           {"threads", Json::array({1})},
           {"rounds", request.race.rounds},
           {"versions",
            {{"LibTorch", TORCH_VERSION},
-            {"CUDA driver", version_text(session.driver_version())},
-            {"CUDA runtime", version_text(session.runtime_version())}}}};
+            {"CUDA driver", version_text(card.driver_version())},
+            {"CUDA runtime", version_text(card.runtime_version())}}}};
 }
 
-Json to_json(const GpuCeilings& ceilings) {
+Json ceilings_json(const GpuCeilings& ceilings) {
   return {{"multiply_add_flops", ceilings.float32_product},
           {"bfloat16_dot_flops", ceilings.bfloat16_product},
           {"exponentials", ceilings.exponential},
           {"copy_bytes", ceilings.copy}};
 }
 
-Json to_json(const MemoryResult& result) {
+Json memory_json(const MemoryResult& result) {
   return {{"case", result.where},
           {"layout", result.layout},
           {"bytes", result.bytes},
@@ -50,10 +50,8 @@ Json to_json(const MemoryResult& result) {
 }  // namespace
 
 GpuRun::GpuRun(GpuRequest request)
-    : request_(std::move(request)),
-      session_(request_.device),
-      ceilings_(measure_gpu_ceilings(session_, request_.race)) {
-  const CudaDevice& device = session_.properties();
+    : request_(std::move(request)), card_(request_.device), ceilings_(measure_gpu_ceilings(card_, request_.race)) {
+  const CudaDevice& device = card_.properties();
   fmt::print("{}, {} multiprocessors, compute capability {}.{}\n", device.name, device.multiprocessors,
              device.compute_major, device.compute_minor);
   fmt::print("ceilings: {:.0f} TFLOP/s bfloat16 products, {:.1f} TFLOP/s float32, {:.2f} Texp/s, {:.2f} TB/s copy\n",
@@ -84,10 +82,10 @@ Json GpuRun::to_json() const {
   Json results = Json::array();
   for (const BenchmarkResult& result : results_) results.push_back(benchmark::to_json(result));
   Json memory = Json::array();
-  for (const MemoryResult& result : memory_) memory.push_back(benchmark::to_json(result));
+  for (const MemoryResult& result : memory_) memory.push_back(memory_json(result));
   Json ceilings;
-  ceilings[session_.properties().name]["1"] = benchmark::to_json(ceilings_);
-  return {{"machine", machine(session_, request_)},
+  ceilings[card_.properties().name]["1"] = ceilings_json(ceilings_);
+  return {{"machine", machine(card_, request_)},
           {"ceilings", std::move(ceilings)},
           {"results", std::move(results)},
           {"memory", std::move(memory)}};

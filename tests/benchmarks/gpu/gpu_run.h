@@ -2,8 +2,8 @@
 
 #include "collectors/base/json_file.h"
 #include "tests/benchmarks/benchmark_run.h"
+#include "tests/benchmarks/gpu/benchmark_gpu.h"
 #include "tests/benchmarks/gpu/gpu_ceilings.h"
-#include "tests/benchmarks/gpu/gpu_session.h"
 
 #include <filesystem>
 #include <optional>
@@ -38,7 +38,7 @@ class GpuRun {
   explicit GpuRun(GpuRequest request);
 
   [[nodiscard]] const GpuRequest& request() const noexcept { return request_; }
-  [[nodiscard]] const GpuSession& session() const noexcept { return session_; }
+  [[nodiscard]] const BenchmarkGpu& card() const noexcept { return card_; }
   [[nodiscard]] const GpuCeilings& ceilings() const noexcept { return ceilings_; }
 
   void add(BenchmarkResult result);
@@ -50,7 +50,7 @@ class GpuRun {
 
  private:
   GpuRequest request_;
-  GpuSession session_;
+  BenchmarkGpu card_;
   GpuCeilings ceilings_;
   std::vector<BenchmarkResult> results_;
   std::vector<MemoryResult> memory_;

@@ -24,16 +24,16 @@ StridedHeads<void*> strided(const at::Tensor& tensor) {
   return {tensor.mutable_data_ptr(), ElementType::kBFloat16, tensor.stride(0), tensor.stride(1), tensor.stride(2)};
 }
 
-gpu::DeviceStream device_stream(const GpuSession& session) {
-  return {session.stream(), session.multiprocessors()};
+gpu::DeviceStream device_stream(const BenchmarkGpu& card) {
+  return {card.stream(), card.multiprocessors()};
 }
 
 /// One layer after a scale: everybody's operands of a SelectionCase.
 class SelectionLayer {
  public:
-  SelectionLayer(const GpuSession& session, const SelectionCase& problem)
-      : session_(session), problem_(problem), tables_(session, sizes_of(problem)) {
-    const at::TensorOptions where = at::TensorOptions().device(session.device()).dtype(at::kBFloat16);
+  SelectionLayer(const BenchmarkGpu& card, const SelectionCase& problem)
+      : card_(card), problem_(problem), tables_(card, sizes_of(problem)) {
+    const at::TensorOptions where = at::TensorOptions().device(card.device()).dtype(at::kBFloat16);
     const auto draw = [&](std::int64_t tokens) {
       return at::randn({problem.rows(), problem.model->heads, tokens, problem.model->head_dim}, where);
     };
@@ -50,7 +50,7 @@ class SelectionLayer {
     for (std::int64_t m = 0; m < SelectionCase::kObservers; ++m) {
       observers.push_back((2 * m + 1) * queries_.size(2) / (2 * SelectionCase::kObservers));
     }
-    observers_ = at::tensor(observers).to(session.device());
+    observers_ = at::tensor(observers).to(card.device());
     scores_ = at::zeros({problem.pairs(), tables_.stride()}, floats);
     const std::int64_t workspace = gpu::observation_workspace(observation());
     workspace_ = at::empty({std::max<std::int64_t>(workspace, 1)}, floats);
@@ -58,7 +58,7 @@ class SelectionLayer {
 
   /// Scores, top-k, compaction: three calls.
   void enqueue_own() const {
-    const gpu::DeviceStream stream = device_stream(session_);
+    const gpu::DeviceStream stream = device_stream(card_);
     gpu::queue_observation_scores(observation(), stream);
     gpu::queue_select_tokens(tables_.problem(tokens(), scores_), stream);
     gpu::queue_compact_tokens(tables_.compaction(tokens()), stream);
@@ -120,7 +120,7 @@ class SelectionLayer {
   [[nodiscard]] double score_error(std::int64_t pair, const std::vector<float>& scores) const;
   void check_moved(std::int64_t pair, const std::vector<std::int32_t>& places) const;
 
-  const GpuSession& session_;
+  const BenchmarkGpu& card_;
   SelectionCase problem_;
   SelectionTables tables_;
   double scale_ = 0.0;
@@ -154,7 +154,7 @@ double SelectionLayer::score_error(std::int64_t pair, const std::vector<float>& 
 void SelectionLayer::check_moved(std::int64_t pair, const std::vector<std::int32_t>& places) const {
   const std::int64_t row = pair / problem_.model->heads;
   const std::int64_t head = pair % problem_.model->heads;
-  const at::Tensor index = at::tensor(places, at::kInt).to(session_.device());
+  const at::Tensor index = at::tensor(places, at::kInt).to(card_.device());
   const auto differs = [&](const at::Tensor& slab, const at::Tensor& all) {
     const at::Tensor moved = slab[row][head].narrow(0, 0, index.numel());
     return !at::equal(moved, all[row][head].index_select(0, index));
@@ -188,12 +188,12 @@ double SelectionLayer::check() const {
 }
 
 void race_selection(GpuRun& run, const SelectionCase& problem) {
-  const GpuSession& session = run.session();
-  const std::size_t copies = session.copies_for(problem.bytes());
+  const BenchmarkGpu& card = run.card();
+  const std::size_t copies = card.copies_for(problem.bytes());
   std::vector<std::unique_ptr<SelectionLayer>> layers;
-  for (std::size_t i = 0; i < copies; ++i) layers.push_back(std::make_unique<SelectionLayer>(session, problem));
+  for (std::size_t i = 0; i < copies; ++i) layers.push_back(std::make_unique<SelectionLayer>(card, problem));
   const double error = layers.front()->check();
-  const Rounds rounds = race_on_gpu(session,
+  const Rounds rounds = race_on_gpu(card,
                                     {{"kvscope", [&](std::size_t copy) { layers[copy]->enqueue_own(); }},
                                      {"LibTorch operators", [&](std::size_t copy) { layers[copy]->enqueue_chain(); }}},
                                     copies, run.request().race);
@@ -211,9 +211,9 @@ void race_selection(GpuRun& run, const SelectionCase& problem) {
 /// Scores of a TopkCase, and who chooses among them.
 class TopkRows {
  public:
-  TopkRows(const GpuSession& session, const TopkCase& problem)
-      : session_(session), problem_(problem), tables_(session, sizes_of(problem)) {
-    const at::TensorOptions floats = at::TensorOptions().device(session.device()).dtype(at::kFloat);
+  TopkRows(const BenchmarkGpu& card, const TopkCase& problem)
+      : card_(card), problem_(problem), tables_(card, sizes_of(problem)) {
+    const at::TensorOptions floats = at::TensorOptions().device(card.device()).dtype(at::kFloat);
     scores_ = at::rand({problem.rows, tables_.stride()}, floats);
     // Nobody looks at keys or values here; there have to be some.
     tokens_ = at::zeros({problem.rows * problem.n, kHeadDim}, floats.dtype(at::kBFloat16));
@@ -224,7 +224,7 @@ class TopkRows {
     tokens.type = ElementType::kBFloat16;
     tokens.held_keys = tokens_.mutable_data_ptr();
     tokens.held_values = tokens_.mutable_data_ptr();
-    gpu::queue_select_tokens(tables_.problem(tokens, scores_), device_stream(session_));
+    gpu::queue_select_tokens(tables_.problem(tokens, scores_), device_stream(card_));
   }
   [[nodiscard]] at::Tensor compute_library() const {
     const at::Tensor rows = scores_.narrow(1, 0, problem_.n);
@@ -256,7 +256,7 @@ class TopkRows {
             .kept = problem.kept};
   }
 
-  const GpuSession& session_;
+  const BenchmarkGpu& card_;
   TopkCase problem_;
   SelectionTables tables_;
   at::Tensor scores_;
@@ -264,13 +264,13 @@ class TopkRows {
 };
 
 void race_topk(GpuRun& run, const TopkCase& problem) {
-  const GpuSession& session = run.session();
-  const std::size_t copies = std::min<std::size_t>(session.copies_for(problem.bytes()), 16);
+  const BenchmarkGpu& card = run.card();
+  const std::size_t copies = std::min<std::size_t>(card.copies_for(problem.bytes()), 16);
   std::vector<std::unique_ptr<TopkRows>> rows;
-  for (std::size_t i = 0; i < copies; ++i) rows.push_back(std::make_unique<TopkRows>(session, problem));
+  for (std::size_t i = 0; i < copies; ++i) rows.push_back(std::make_unique<TopkRows>(card, problem));
   rows.front()->check();
   const Rounds rounds =
-      race_on_gpu(session,
+      race_on_gpu(card,
                   {{"kvscope", [&](std::size_t copy) { rows[copy]->enqueue_own(); }},
                    {"LibTorch topk and sort", [&](std::size_t copy) { (void)rows[copy]->compute_library(); }}},
                   copies, run.request().race);

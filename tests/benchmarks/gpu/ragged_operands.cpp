@@ -38,8 +38,8 @@ double double_precision_error(const at::Tensor& query, const at::Tensor& keys, c
 
 }  // namespace
 
-RaggedOperands::RaggedOperands(const GpuSession& session, const AttentionCase& problem, std::size_t copies)
-    : session_(session),
+RaggedOperands::RaggedOperands(const BenchmarkGpu& card, const AttentionCase& problem, std::size_t copies)
+    : card_(card),
       problem_(problem),
       lengths_(problem.lengths()),
       longest_(std::ranges::max(lengths_)),
@@ -58,24 +58,24 @@ RaggedOperands::RaggedOperands(const GpuSession& session, const AttentionCase& p
     cumulative_queries.push_back(static_cast<std::int32_t>(cumulative_queries.back() + problem.queries()));
   }
   const auto on_device = [&](const auto& values, at::ScalarType type) {
-    return at::tensor(values, at::TensorOptions().dtype(type)).to(session.device());
+    return at::tensor(values, at::TensorOptions().dtype(type)).to(card.device());
   };
   first_slot_ = on_device(first_slot, at::kLong);
   held_ = on_device(held, at::kInt);
   cumulative_keys_ = on_device(cumulative_keys, at::kInt);
   cumulative_queries_ = on_device(cumulative_queries, at::kInt);
-  const at::TensorOptions floats = at::TensorOptions().device(session.device()).dtype(at::kFloat);
+  const at::TensorOptions floats = at::TensorOptions().device(card.device()).dtype(at::kFloat);
   softmax_scale_ = at::full({problem.model->heads}, scale_, floats);
   // A hundredth more than the longest query times the longest key, for roundings.
   logit_bound_ = at::zeros({problem.model->heads}, floats);
   for (const Copy& copy : copies_) {
     logit_bound_ = at::maximum(logit_bound_, 1.01 * scale_ * largest_norm(copy.queries) * largest_norm(copy.keys));
   }
-  session.wait();
+  card.wait();
 }
 
 RaggedOperands::Copy RaggedOperands::make_copy() const {
-  const at::TensorOptions where = at::TensorOptions().device(session_.device()).dtype(at::kBFloat16);
+  const at::TensorOptions where = at::TensorOptions().device(card_.device()).dtype(at::kBFloat16);
   const std::int64_t heads = problem_.model->heads;
   const std::int64_t head_dim = problem_.model->head_dim;
   const auto draw = [&](std::int64_t tokens) { return at::randn({problem_.rows(), heads, tokens, head_dim}, where); };

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "tests/benchmarks/gpu/attention_case.h"
-#include "tests/benchmarks/gpu/gpu_session.h"
+#include "tests/benchmarks/gpu/benchmark_gpu.h"
 
 #include <ATen/core/Tensor.h>
 
@@ -15,7 +15,7 @@ namespace kvscope::benchmark {
 /// the first of its keys: lengths() says to how many.
 class RaggedOperands {
  public:
-  RaggedOperands(const GpuSession& session, const AttentionCase& problem, std::size_t copies);
+  RaggedOperands(const BenchmarkGpu& card, const AttentionCase& problem, std::size_t copies);
 
   struct Copy {
     at::Tensor queries;        ///< [rows, heads, n_query, head_dim]
@@ -29,7 +29,7 @@ class RaggedOperands {
   };
 
   [[nodiscard]] const AttentionCase& problem() const noexcept { return problem_; }
-  [[nodiscard]] const GpuSession& session() const noexcept { return session_; }
+  [[nodiscard]] const BenchmarkGpu& card() const noexcept { return card_; }
   [[nodiscard]] std::size_t copies() const noexcept { return copies_.size(); }
   [[nodiscard]] const Copy& copy(std::size_t i) const { return copies_[i]; }
   [[nodiscard]] std::span<const std::int64_t> lengths() const noexcept { return lengths_; }
@@ -53,7 +53,7 @@ class RaggedOperands {
  private:
   [[nodiscard]] Copy make_copy() const;
 
-  const GpuSession& session_;
+  const BenchmarkGpu& card_;
   AttentionCase problem_;
   std::vector<std::int64_t> lengths_;
   std::int64_t longest_ = 0;

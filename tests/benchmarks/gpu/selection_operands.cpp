@@ -28,19 +28,19 @@ gpu::DevicePlaces SelectionTables::Lists::device(std::int64_t stride) const {
 }
 
 SelectionTables::Lists SelectionTables::make_lists() const {
-  const at::TensorOptions ints = at::TensorOptions().device(session_.device()).dtype(at::kInt);
+  const at::TensorOptions ints = at::TensorOptions().device(card_.device()).dtype(at::kInt);
   return {at::zeros({sizes_.pairs(), stride_}, ints), at::zeros({sizes_.pairs()}, ints)};
 }
 
-SelectionTables::SelectionTables(const GpuSession& session, const Sizes& sizes)
-    : session_(session), sizes_(sizes), stride_(round_up(sizes.candidates(), 4)) {
-  const at::TensorOptions ints = at::TensorOptions().device(session.device()).dtype(at::kInt);
+SelectionTables::SelectionTables(const BenchmarkGpu& card, const Sizes& sizes)
+    : card_(card), sizes_(sizes), stride_(round_up(sizes.candidates(), 4)) {
+  const at::TensorOptions ints = at::TensorOptions().device(card.device()).dtype(at::kInt);
   // Every pair has room for all its candidates.
   first_slot_ = at::arange(sizes.pairs(), ints.dtype(at::kLong)) * sizes.candidates();
   held_ = at::full({sizes.pairs()}, sizes.held, ints);
   token_ = at::arange(sizes.candidates(), ints).repeat({sizes.pairs()});
   step_of_ = at::cat({at::zeros({sizes.held}, ints), at::ones({sizes.n_own}, ints)});
-  rules_ = rules_for(sizes.heads, session.device());
+  rules_ = rules_for(sizes.heads, card.device());
   budget_ = at::full({sizes.heads}, sizes.kept, ints);
   attended_ = make_lists();
   kept_ = make_lists();

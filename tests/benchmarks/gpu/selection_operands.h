@@ -1,7 +1,7 @@
 #pragma once
 
 #include "kernels/cuda/device_selection.h"
-#include "tests/benchmarks/gpu/gpu_session.h"
+#include "tests/benchmarks/gpu/benchmark_gpu.h"
 #include "tests/benchmarks/gpu/selection_case.h"
 
 #include <ATen/core/Tensor.h>
@@ -27,7 +27,7 @@ class SelectionTables {
     [[nodiscard]] std::int64_t candidates() const noexcept { return held + n_own; }
   };
 
-  SelectionTables(const GpuSession& session, const Sizes& sizes);
+  SelectionTables(const BenchmarkGpu& card, const Sizes& sizes);
 
   [[nodiscard]] const Sizes& sizes() const noexcept { return sizes_; }
   /// Floats between the scores of two pairs.
@@ -51,7 +51,7 @@ class SelectionTables {
   };
   [[nodiscard]] Lists make_lists() const;
 
-  const GpuSession& session_;
+  const BenchmarkGpu& card_;
   Sizes sizes_;
   std::int64_t stride_ = 0;
   at::Tensor first_slot_;

@@ -15,10 +15,10 @@ namespace kvscope::benchmark {
 
 /// The GPU that everything is measured on. LibTorch's operators and kvscope's kernels queue on one stream that is not
 /// the default one, so that both can be captured into graphs.
-class GpuSession {
+class BenchmarkGpu {
  public:
   /// @throws Error  kEnvironment in one line if there is no usable GPU.
-  explicit GpuSession(const ComputeDevice& device);
+  explicit BenchmarkGpu(const ComputeDevice& device);
 
   [[nodiscard]] c10::Device device() const noexcept { return device_; }
   [[nodiscard]] void* stream() const noexcept { return stream_; }  ///< a cudaStream_t
@@ -43,13 +43,13 @@ class GpuSession {
   int runtime_version_ = 0;
 };
 
-/// Work on the session's stream, recorded once as a CUDA graph so that replaying it costs the host one call.
+/// Work on the benchmark's stream, recorded once as a CUDA graph so that replaying it costs the host one call.
 class RecordedWork {
  public:
   /// Runs `work` twice before recording it: libraries allocate, choose and compile at the first call.
   /// Memory that LibTorch's operators take while recording may later hold something else, so results of a replay mean
   /// nothing: check them before.
-  RecordedWork(const GpuSession& session, const std::function<void()>& work);
+  RecordedWork(const BenchmarkGpu& card, const std::function<void()>& work);
 
   /// Seconds that `times` replays one after the other keep the GPU busy, from events.
   [[nodiscard]] double seconds(int times) const;
@@ -60,7 +60,7 @@ class RecordedWork {
   struct Graph;
   void run() const;
 
-  const GpuSession& session_;
+  const BenchmarkGpu& card_;
   std::function<void()> work_;
   std::shared_ptr<Graph> graph_;
   std::string obstacle_;
@@ -73,7 +73,7 @@ struct GpuContestant {
 };
 
 /// Seconds of one run of each contestant. A turn replays a graph that goes through all copies of the operands.
-[[nodiscard]] Rounds race_on_gpu(const GpuSession& session, const std::vector<GpuContestant>& contestants,
+[[nodiscard]] Rounds race_on_gpu(const BenchmarkGpu& card, const std::vector<GpuContestant>& contestants,
                                  std::size_t copies, const RaceOptions& options);
 
 }  // namespace kvscope::benchmark

@@ -1,4 +1,4 @@
-#include "tests/benchmarks/gpu/gpu_session.h"
+#include "tests/benchmarks/gpu/benchmark_gpu.h"
 
 #include "collectors/base/error.h"
 #include "collectors/models/libtorch_device.h"
@@ -44,7 +44,7 @@ class Event {
 
 }  // namespace
 
-GpuSession::GpuSession(const ComputeDevice& device) : device_(libtorch_device(device)) {
+BenchmarkGpu::BenchmarkGpu(const ComputeDevice& device) : device_(libtorch_device(device)) {
   const CudaDevices found = cuda_devices();
   properties_ = *std::ranges::find(found.devices, device.ordinal, &CudaDevice::ordinal);
   check(cudaSetDevice(device.ordinal), "cudaSetDevice");
@@ -59,11 +59,11 @@ GpuSession::GpuSession(const ComputeDevice& device) : device_(libtorch_device(de
   check(cudaRuntimeGetVersion(&runtime_version_), "cudaRuntimeGetVersion");
 }
 
-void GpuSession::wait() const {
+void BenchmarkGpu::wait() const {
   check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream_)), "cudaStreamSynchronize");
 }
 
-std::size_t GpuSession::copies_for(double bytes) const {
+std::size_t BenchmarkGpu::copies_for(double bytes) const {
   const double wanted = 3.0 * static_cast<double>(level_2_cache_bytes_) / std::max(bytes, 1.0);
   return static_cast<std::size_t>(std::clamp(std::ceil(wanted), 2.0, 64.0));
 }
@@ -79,12 +79,11 @@ struct RecordedWork::Graph {
   Graph& operator=(const Graph&) = delete;
 };
 
-RecordedWork::RecordedWork(const GpuSession& session, const std::function<void()>& work)
-    : session_(session), work_(work) {
+RecordedWork::RecordedWork(const BenchmarkGpu& card, const std::function<void()>& work) : card_(card), work_(work) {
   work_();
   work_();
-  session.wait();
-  const auto stream = static_cast<cudaStream_t>(session.stream());
+  card.wait();
+  const auto stream = static_cast<cudaStream_t>(card.stream());
   // Relaxed: LibTorch's allocator may have to ask for memory.
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
   try {
@@ -105,11 +104,11 @@ RecordedWork::RecordedWork(const GpuSession& session, const std::function<void()
 
 void RecordedWork::run() const {
   if (graph_ == nullptr) return work_();
-  check(cudaGraphLaunch(graph_->executable, static_cast<cudaStream_t>(session_.stream())), "cudaGraphLaunch");
+  check(cudaGraphLaunch(graph_->executable, static_cast<cudaStream_t>(card_.stream())), "cudaGraphLaunch");
 }
 
 double RecordedWork::seconds(int times) const {
-  const auto stream = static_cast<cudaStream_t>(session_.stream());
+  const auto stream = static_cast<cudaStream_t>(card_.stream());
   const Event start;
   const Event end;
   start.record(stream);
@@ -118,12 +117,12 @@ double RecordedWork::seconds(int times) const {
   return end.seconds_since(start);
 }
 
-Rounds race_on_gpu(const GpuSession& session, const std::vector<GpuContestant>& contestants, std::size_t copies,
+Rounds race_on_gpu(const BenchmarkGpu& card, const std::vector<GpuContestant>& contestants, std::size_t copies,
                    const RaceOptions& options) {
   std::vector<RecordedWork> works;
   std::vector<int> repeats;
   for (const GpuContestant& contestant : contestants) {
-    const RecordedWork& work = works.emplace_back(session, [&contestant, copies] {
+    const RecordedWork& work = works.emplace_back(card, [&contestant, copies] {
       for (std::size_t copy = 0; copy < copies; ++copy) contestant.enqueue(copy);
     });
     if (!work.obstacle().empty()) {
