@@ -1,9 +1,8 @@
 #include "collectors/models/libtorch_cuda.h"
 
 #include <ATen/Context.h>
-#include <fmt/format.h>
-
 #include <dlfcn.h>
+#include <fmt/format.h>
 
 #include <filesystem>
 

@@ -28,8 +28,7 @@ VarTransformer::Condition condition_of_rows(const VarModel& model, const std::ve
 
 }  // namespace
 
-VarBatchSession::VarBatchSession(std::shared_ptr<const VarModel> model, GenerationRequest request,
-                                 VarObserver observer)
+VarBatchSession::VarBatchSession(std::shared_ptr<const VarModel> model, GenerationRequest request, VarObserver observer)
     : model_(std::move(model)), request_(std::move(request)), observer_(std::move(observer)) {
   const LibTorchScope scope;
   check_request(request_, model_->transformer.config().classes);
@@ -104,7 +103,8 @@ void VarBatchSession::take(const at::Tensor& tokens) {
   const PhaseRange range({.phase = Phase::kEmbedding});
   model_->quantiser.accumulate(map_, tokens, step_);
   if (observer_.code_map) {
-    for (std::int64_t sample = 0; sample < batch(); ++sample) observer_.code_map(step_, sample, map_.narrow(0, sample, 1));
+    for (std::int64_t sample = 0; sample < batch(); ++sample)
+      observer_.code_map(step_, sample, map_.narrow(0, sample, 1));
   }
   if (step_ + 1 == model_->steps.size()) return;
   // Both branches of a sample see the same tokens; their conditions alone differ.

@@ -3,6 +3,7 @@
 #include "collectors/base/error.h"
 #include "collectors/compute/compute_tensor.h"
 #include "collectors/models/libtorch_scope.h"
+#include "kernels/cache/cache_checks.h"
 #include "kernels/cache/head_candidates.h"
 #include "kernels/cache/layer_cache.h"
 #include "kernels/cache/tensor_views.h"
@@ -14,8 +15,6 @@ namespace kvscope {
 struct CompressedKvCache::Implementation {
   explicit Implementation(Plan the_plan) : plan(std::move(the_plan)), lifetimes(plan.steps, plan.keeps_last_step) {}
 
-  void check(const AttentionSite& site, const Step& step, const at::Tensor& q, const at::Tensor& k,
-             const at::Tensor& v) const;
   LayerCache& layer_for(const AttentionSite& site, const Step& step, ElementType key_type, ElementType value_type);
 
   const Plan plan;
@@ -24,27 +23,6 @@ struct CompressedKvCache::Implementation {
   std::vector<std::unique_ptr<LayerCache>> layers;
   CacheSeconds seconds;
 };
-
-void CompressedKvCache::Implementation::check(const AttentionSite& site, const Step& step, const at::Tensor& q,
-                                              const at::Tensor& k, const at::Tensor& v) const {
-  const ModelInfo& model = plan.model;
-  if (step.table == nullptr || *step.table != plan.steps) {
-    throw usage_error("the plan was made for the steps {}, the run has {}", describe(plan.steps),
-                      step.table == nullptr ? "none" : describe(*step.table));
-  }
-  if (site.layer < 0 || site.layer >= model.layers || q.dim() != 4 || k.dim() != 4 || q.size(1) != model.heads ||
-      k.size(1) != model.kv_heads || q.size(3) != model.head_dim) {
-    throw usage_error(
-        "the plan was made for {} layers of {} heads and {} key/value heads of {} channels; layer {} attends with "
-        "other "
-        "shapes",
-        model.layers, model.heads, model.kv_heads, model.head_dim, site.layer);
-  }
-  require(k.sizes() == v.sizes() && k.size(3) == q.size(3), "CompressedKvCache: k and v differ in shape");
-  require(q.size(0) == rows && k.size(0) == rows, "CompressedKvCache: begin() was called for another number of rows");
-  require(q.size(2) == plan.steps.n_query(step.index) && k.size(2) == q.size(2),
-          "CompressedKvCache: the tokens are not those of the step");
-}
 
 LayerCache& CompressedKvCache::Implementation::layer_for(const AttentionSite& site, const Step& step,
                                                          ElementType key_type, ElementType value_type) {
@@ -80,7 +58,7 @@ at::Tensor CompressedKvCache::attend(const AttentionSite& site, const Step& step
                                      const at::Tensor& k, const at::Tensor& v) {
   const LibTorchScope scope;
   Implementation& self = *implementation_;
-  self.check(site, step, q, k, v);
+  check_call(self.plan, self.rows, site, step, q, k, v);
   const at::Tensor queries = with_adjacent_channels(q);
   const at::Tensor keys = with_adjacent_channels(k);
   const at::Tensor values = with_adjacent_channels(v);
@@ -116,10 +94,10 @@ std::int64_t CompressedKvCache::allocated_bytes() const {
   return bytes;
 }
 
-double CompressedKvCache::selection_seconds() const {
+std::optional<double> CompressedKvCache::selection_seconds() const {
   return implementation_->seconds.selection;
 }
-double CompressedKvCache::attention_seconds() const {
+std::optional<double> CompressedKvCache::attention_seconds() const {
   return implementation_->seconds.attention;
 }
 

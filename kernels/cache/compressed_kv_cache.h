@@ -2,7 +2,7 @@
 
 #include "classifiers/plan/plan.h"
 #include "collectors/models/full_kv_cache.h"
-#include "collectors/models/kv_cache.h"
+#include "kernels/cache/planned_kv_cache.h"
 
 #include <cstdint>
 #include <memory>
@@ -17,7 +17,7 @@ namespace kvscope {
 /// A cache that really is as small as its plan says: per layer one flat buffer for K and one for V, in
 /// which (row, head) owns cache_capacity() slots. At every step it selects, attends, merges and compacts
 /// as the head's retention rule and budgets demand.
-class CompressedKvCache : public KvCache {
+class CompressedKvCache : public PlannedKvCache {
  public:
   /// @throws Error  kUsage if the plan's rules need something this build cannot do.
   explicit CompressedKvCache(Plan plan);
@@ -29,13 +29,10 @@ class CompressedKvCache : public KvCache {
   [[nodiscard]] std::int64_t held_bytes() const override;
   [[nodiscard]] std::int64_t allocated_bytes() const override;
 
-  /// Seconds spent since begin(): selecting (scores, top-k, compaction, merge) and attending.
-  [[nodiscard]] double selection_seconds() const;
-  [[nodiscard]] double attention_seconds() const;
-
-  /// Positions, among the keys of `step` (0 .. T_k - 1), of the tokens that `row` and key/value `head`
-  /// attended to at the latest attend() of `layer`; ascending.
-  [[nodiscard]] std::vector<std::int32_t> attended_positions(int layer, std::int64_t row, int head) const;
+  /// Always there: wall clock.
+  [[nodiscard]] std::optional<double> selection_seconds() const override;
+  [[nodiscard]] std::optional<double> attention_seconds() const override;
+  [[nodiscard]] std::vector<std::int32_t> attended_positions(int layer, std::int64_t row, int head) const override;
 
  private:
   struct Implementation;

@@ -40,4 +40,15 @@ HeadCandidates head_candidates(const HeldTokens& held, const StepTable& steps, c
   return candidates;
 }
 
+std::vector<std::int32_t> positions_among_keys(const StepTable& steps, const TokenLifetimes& lifetimes, int step,
+                                               std::span<const std::int32_t> tokens) {
+  std::vector<std::int32_t> positions;
+  positions.reserve(tokens.size());
+  for (const std::int32_t token : tokens) {
+    const int source = lifetimes.step_of(token);
+    positions.push_back(static_cast<std::int32_t>(steps.key_offset(step, source) + token - steps.token_offset(source)));
+  }
+  return positions;
+}
+
 }  // namespace kvscope

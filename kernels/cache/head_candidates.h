@@ -46,4 +46,8 @@ struct HeadCandidates {
 [[nodiscard]] HeadCandidates head_candidates(const HeldTokens& held, const StepTable& steps,
                                              const TokenLifetimes& lifetimes, int step);
 
+/// Where tokens (by place in the generation, all seen by `step`) are among the keys of `step`: 0 .. T_k - 1.
+[[nodiscard]] std::vector<std::int32_t> positions_among_keys(const StepTable& steps, const TokenLifetimes& lifetimes,
+                                                             int step, std::span<const std::int32_t> tokens);
+
 }  // namespace kvscope

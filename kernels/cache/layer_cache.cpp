@@ -224,14 +224,8 @@ std::int64_t LayerCache::held_bytes() const noexcept {
 std::vector<std::int32_t> LayerCache::attended_positions(std::int64_t row, int head) const {
   require(row >= 0 && row < rows_ && head >= 0 && head < plan_.model.kv_heads,
           "attended_positions: no such row or head");
-  std::vector<std::int32_t> positions;
-  const int step = next_step_ - 1;
-  for (const std::int32_t token : heads_[index(row * plan_.model.kv_heads + head)].attended) {
-    const int source = lifetimes_.step_of(token);
-    positions.push_back(
-        static_cast<std::int32_t>(plan_.steps.key_offset(step, source) + token - plan_.steps.token_offset(source)));
-  }
-  return positions;
+  const auto& attended = heads_[index(row * plan_.model.kv_heads + head)].attended;
+  return positions_among_keys(plan_.steps, lifetimes_, next_step_ - 1, attended);
 }
 
 }  // namespace kvscope

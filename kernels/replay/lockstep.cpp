@@ -107,8 +107,8 @@ void Lockstep::compare(CompressedRun& run, const StepOutcome& full, const StepOu
 
 void Lockstep::finish() {
   CompressedRun& run = timed_run();
-  record_.seconds.attention += run.cache().attention_seconds();
-  record_.seconds.selection += run.cache().selection_seconds();
+  record_.seconds.attention += run.cache().attention_seconds().value_or(0.0);
+  record_.seconds.selection += run.cache().selection_seconds().value_or(0.0);
   const std::int64_t rows = rows_per_sample(engine_.model()) * samples_;
   ReplayCacheBytes& bytes = record_.cache;
   if (rows <= bytes.rows) return;

@@ -5,9 +5,8 @@
 #include "collectors/models/libtorch_cuda.h"
 #include "support/errors.h"
 
-#include <doctest/doctest.h>
-
 #include <ATen/Context.h>
+#include <doctest/doctest.h>
 
 using namespace kvscope;
 using namespace kvscope::testing;

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "classifiers/plan/plan.h"
+#include "kernels/cache/planned_kv_cache.h"
+#include "kernels/cuda/device_kernels.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace kvscope {
+
+/// Whether a cache can say afterwards what it attended to, which takes memory and a copy at every call.
+enum class AttendedRecord { kNone, kLatestStep };
+
+/// CompressedKvCache in device memory: the same plan, rules and slots, one flat buffer for K and one for V per layer,
+/// allocated once by LibTorch's allocator. attend() only queues kernels on the current stream of the tensors' device;
+/// nothing waits for the device and no length is read back, because a plan's counts are exact.
+///
+/// Under the plan "lossless" it is a full cache of the same kernels: what a later step reads, preallocated, no copy.
+/// Rankings are those of CompressedKvCache where scores are equal; scores and outputs differ by roundings.
+class DeviceKvCache : public PlannedKvCache {
+ public:
+  /// @param kernels  what computes; shared with other caches, on whose stream order nothing depends
+  /// @throws Error   kUsage for a geometry that kernels do not have: heads of other sizes than 32, 64, 96 and 128,
+  ///                 keys and values of different types.
+  DeviceKvCache(Plan plan, std::shared_ptr<gpu::DeviceKernels> kernels, AttendedRecord record = AttendedRecord::kNone);
+  ~DeviceKvCache() override;
+
+  void begin(std::int64_t rows) override;
+  /// @param q, k, v  all on the same device and of one element type
+  at::Tensor attend(const AttentionSite& site, const Step& step, const at::Tensor& q, const at::Tensor& k,
+                    const at::Tensor& v) override;
+
+  /// Read back from the device: waits for it.
+  [[nodiscard]] std::int64_t held_bytes() const override;
+  [[nodiscard]] std::int64_t allocated_bytes() const override;
+  /// Bytes beside keys and values: what a token is, indices, counts, rules, and the workspaces that layers share.
+  [[nodiscard]] std::int64_t overhead_bytes() const;
+
+  /// @throws Error  kUsage unless the cache was made with AttendedRecord::kLatestStep.
+  [[nodiscard]] std::vector<std::int32_t> attended_positions(int layer, std::int64_t row, int head) const override;
+  [[nodiscard]] std::optional<double> selection_seconds() const override { return std::nullopt; }
+  [[nodiscard]] std::optional<double> attention_seconds() const override { return std::nullopt; }
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace kvscope

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "collectors/models/kv_cache.h"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace kvscope {
+
+/// A cache that follows a plan, wherever it is.
+class PlannedKvCache : public KvCache {
+ public:
+  /// Positions, among the keys of the latest step (0 .. T_k - 1), of the tokens that `row` and key/value `head`
+  /// attended to at the latest attend() of `layer`; ascending. Waits for a device.
+  [[nodiscard]] virtual std::vector<std::int32_t> attended_positions(int layer, std::int64_t row, int head) const = 0;
+
+  /// Seconds spent since begin(): selecting (scores, top-k, compaction, merge) and attending. None where work is only
+  /// queued: a clock of the host would not see it.
+  [[nodiscard]] virtual std::optional<double> selection_seconds() const = 0;
+  [[nodiscard]] virtual std::optional<double> attention_seconds() const = 0;
+};
+
+}  // namespace kvscope
