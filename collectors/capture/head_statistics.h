@@ -39,6 +39,10 @@ struct KeyValueStatistics {
   std::vector<double> value_range;  ///< [3, head_dim], likewise
 };
 
+/// Sets what follows from column_mean and column_second_moment: the masses and square sums of sources and of the map,
+/// and column_variance.
+void set_column_figures(HeadStatistics& head, const StepTable& steps, int step);
+
 /// All of HeadStatistics that follows from the map, in plain double precision: what the streaming pass is
 /// tested against, and what the stream of raw maps (map_stream.h) agrees with.
 /// @param map  [N_k, T_k] row-major, rows sum to 1

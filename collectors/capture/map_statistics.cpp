@@ -114,6 +114,28 @@ class MapReference {
 
 }  // namespace
 
+void set_column_figures(HeadStatistics& head, const StepTable& steps, int step) {
+  head.source_mass.clear();
+  head.source_square_sum.clear();
+  head.square_sum = 0;
+  double square_of_means = 0;
+  for (const int source : steps.sources(step)) {
+    const std::int64_t begin = steps.key_offset(step, source);
+    double mass = 0;
+    double squares = 0;
+    for (std::int64_t key = begin; key < begin + steps.n_query(source); ++key) {
+      const double mean = head.column_mean[index(key)];
+      mass += mean;
+      squares += head.column_second_moment[index(key)];
+      square_of_means += mean * mean;
+    }
+    head.source_mass.push_back(mass);
+    head.source_square_sum.push_back(squares);
+    head.square_sum += squares;
+  }
+  head.column_variance = std::max(head.square_sum - square_of_means, 0.0);
+}
+
 HeadStatistics statistics_of_map(std::span<const float> map, const StepTable& steps, int step) {
   require(static_cast<std::int64_t>(map.size()) == steps.n_query(step) * steps.n_key(step),
           "statistics_of_map: the map does not have the shape of the step");

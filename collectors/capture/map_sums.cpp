@@ -132,28 +132,12 @@ HeadStatistics MapSums::statistics() const {
 }
 
 void MapSums::set_moments(HeadStatistics& result) const {
-  const StepTable& steps = *tables_->steps_;
   const auto n = static_cast<double>(tables_->n_query_);
   result.column_mean.assign(sums_.begin(), sums_.begin() + tables_->n_key_);
   result.column_second_moment.assign(squares_.begin(), squares_.begin() + tables_->n_key_);
   for (double& mean : result.column_mean) mean /= n;
   for (double& square : result.column_second_moment) square /= n;
-  double square_of_means = 0;
-  for (const int source : steps.sources(tables_->step_)) {
-    const std::int64_t begin = steps.key_offset(tables_->step_, source);
-    double mass = 0;
-    double squares = 0;
-    for (std::int64_t key = begin; key < begin + steps.n_query(source); ++key) {
-      const double mean = result.column_mean[index(key)];
-      mass += mean;
-      squares += result.column_second_moment[index(key)];
-      square_of_means += mean * mean;
-    }
-    result.source_mass.push_back(mass);
-    result.source_square_sum.push_back(squares);
-    result.square_sum += squares;
-  }
-  result.column_variance = std::max(result.square_sum - square_of_means, 0.0);
+  set_column_figures(result, *tables_->steps_, tables_->step_);
 }
 
 std::vector<double> MapSums::thumbnail_means() const {

@@ -3,9 +3,15 @@
 #ifdef __CUDACC__
 #define KVSCOPE_DEVICE __device__ __forceinline__
 #define KVSCOPE_HOST_DEVICE __host__ __device__ __forceinline__
+/// Before a loop over registers, whose indices must be known when compiling.
+#define KVSCOPE_UNROLL _Pragma("unroll")
+#define KVSCOPE_PRAGMA(words) _Pragma(#words)
+#define KVSCOPE_UNROLL_BY(times) KVSCOPE_PRAGMA(unroll times)
 #else
 #define KVSCOPE_DEVICE inline
 #define KVSCOPE_HOST_DEVICE inline
+#define KVSCOPE_UNROLL
+#define KVSCOPE_UNROLL_BY(times)
 #endif
 
 namespace kvscope::gpu {

@@ -137,7 +137,7 @@ struct ColumnStatistics {
       commit_copies();
       wait_for_copies<0>();
       synchronize_block();
-#pragma unroll
+      KVSCOPE_UNROLL
       for (int m = 0; m < kRowGroups; ++m)
         kept[m].load(key_tile + (warp * kWarpKeys + m * 16) * kTokenStride<Element, kHeadDim>);
       synchronize_block();  // the memory is free now for what shares it
@@ -178,17 +178,17 @@ struct ColumnStatistics {
       const Element* tile_queries = query_tile + i % 2 * kTileQueries * kStride;
       const float* tile_logs = logs + i % 2 * kTileQueries;
       const int t = lane % 4;
-#pragma unroll 1
+      KVSCOPE_UNROLL_BY(1)
       for (int column = 0; column < kTileQueries; column += 16) {
         float a[kRowGroups][2][4];
         multiply_rows(a, kept, tile_queries + column * kStride);
-#pragma unroll
+        KVSCOPE_UNROLL
         for (int n = 0; n < 2; ++n) {
           const int query = column + n * 8;  // within the tile
           const float log[2] = {load(tile_logs + query + 2 * t), load(tile_logs + query + 2 * t + 1)};
-#pragma unroll
+          KVSCOPE_UNROLL
           for (int m = 0; m < kRowGroups; ++m) {
-#pragma unroll
+            KVSCOPE_UNROLL
             for (int e = 0; e < 4; ++e) {
               const float x = multiply_add(a[m][n][e], scale, -log[e % 2]);
               const float weight = exp2_approximately(x);
@@ -225,9 +225,9 @@ struct ColumnStatistics {
       const int query = first + lane % 4 * 2;
       const bool has_first = query >= begin && query < end;
       const bool has_second = query + 1 >= begin && query + 1 < end;
-#pragma unroll
+      KVSCOPE_UNROLL
       for (int m = 0; m < kRowGroups; ++m) {
-#pragma unroll
+        KVSCOPE_UNROLL
         for (int side = 0; side < 2; ++side) {
           const float low = has_first ? a[m][n][2 * side] : 0.0F;
           const float high = has_second ? a[m][n][2 * side + 1] : 0.0F;
@@ -242,9 +242,9 @@ struct ColumnStatistics {
       // row_sums[pair, r, first_key:], [n_key]
       float* row =
           kernel.row_sums + (std::int64_t{pair} * plan.thumbnail_rows + number_of_row) * plan.n_key + first_key;
-#pragma unroll
+      KVSCOPE_UNROLL
       for (int m = 0; m < kRowGroups; ++m) {
-#pragma unroll
+        KVSCOPE_UNROLL
         for (int side = 0; side < 2; ++side) {
           const float sum = sum_of_row(sums.row[m][side]);
           const int key = warp * kWarpKeys + m * 16 + lane / 4 + side * 8;
@@ -301,7 +301,7 @@ struct ColumnStatistics {
         changes &= changes - 1;
         const int target = shuffle(bins, query) * kHistogramSide;
         float sum = 0;
-#pragma unroll 4
+        KVSCOPE_UNROLL_BY(4)
         for (; query < end; ++query) {
           const int at = column + shuffle(centre, query);
           if (static_cast<unsigned>(at) < length) sum += load(weights + query * kWeightStride + begin + at);
@@ -326,18 +326,16 @@ struct ColumnStatistics {
       synchronize_warp();  // other lanes may add to these bins next
     }
 
-    KVSCOPE_DEVICE static void add_to(float* target, float value) {
-      store(target, load(target) + value);
-    }
+    KVSCOPE_DEVICE static void add_to(float* target, float value) { store(target, load(target) + value); }
 
     /// Squares and entropy; the sums of columns are left in `weights` for store_output_sums().
     KVSCOPE_DEVICE void store_sums(const ColumnStatistics& kernel, const Sums& sums) const {
       const MapPlan& plan = kernel.plan;
       float* squares = kernel.squares + std::int64_t{pair} * plan.n_key + first_key;
       float entropy = 0;
-#pragma unroll
+      KVSCOPE_UNROLL
       for (int m = 0; m < kRowGroups; ++m) {
-#pragma unroll
+        KVSCOPE_UNROLL
         for (int side = 0; side < 2; ++side) {
           const int key = warp * kWarpKeys + m * 16 + lane / 4 + side * 8;
           const float square = sum_of_row(sums.all_squares[m][side]);

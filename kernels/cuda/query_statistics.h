@@ -83,14 +83,14 @@ struct QueryStatistics {
       synchronize_block();
       KeptRows<Element, kHeadDim> kept[1];
       kept[0].load(query_tile + warp * 16 * kStride);
-#pragma unroll 1
+      KVSCOPE_UNROLL_BY(1)
       for (int first = 0; first < kernel.n_key; first += kTileKeys) {
         if (first > 0) {
           wait_for_copies<1>();  // the keys; the values may still be under way
           synchronize_block();
         }
         float a[kColumnPairs][1][2][4];
-#pragma unroll
+        KVSCOPE_UNROLL
         for (int c = 0; c < kColumnPairs; ++c) multiply_rows(a[c], kept, key_tile + c * 16 * kStride);
         synchronize_block();  // all warps are done with the keys
         const int next = first + kTileKeys;
@@ -119,7 +119,7 @@ struct QueryStatistics {
     /// a = 2^(scale a - largest), and what came before on the same footing.
     KVSCOPE_DEVICE void exponentiate(float (&a)[kColumnPairs][1][2][4], float scale, int keys_left) {
       float tile_largest[2] = {largest[0], largest[1]};
-#pragma unroll
+      KVSCOPE_UNROLL
       for (int i = 0; i < kColumnPairs * 8; ++i) {
         float& x = a[i / 8][0][i / 4 % 2][i % 4];
         const int key = i / 4 * 8 + lane % 4 * 2 + i % 2;
@@ -127,7 +127,7 @@ struct QueryStatistics {
         float& most = tile_largest[i / 2 % 2];
         most = x > most ? x : most;
       }
-#pragma unroll
+      KVSCOPE_UNROLL
       for (int side = 0; side < 2; ++side) {
         float most = tile_largest[side];
         float other = shuffle_xor(most, 1);
@@ -137,10 +137,10 @@ struct QueryStatistics {
         const float shrink = exp2_approximately(largest[side] - most);
         largest[side] = most;
         sum[side] *= shrink;
-#pragma unroll
+        KVSCOPE_UNROLL
         for (int i = 0; i < kChannelPairs * 4; ++i) result[i / 2][side * 2 + i % 2] *= shrink;
       }
-#pragma unroll
+      KVSCOPE_UNROLL
       for (int i = 0; i < kColumnPairs * 8; ++i) {
         float& x = a[i / 8][0][i / 4 % 2][i % 4];
         x = exp2_approximately(x - largest[i / 2 % 2]);
@@ -153,13 +153,13 @@ struct QueryStatistics {
       if constexpr (kIsPacked<Element>) {
         // Matrices 0 and 1: channels 0 to 7 of the keys 0 to 7 and 8 to 15; 2 and 3: channels 8 to 15.
         const Element* value = value_tile + lane % 16 * kStride + lane / 16 * 8;
-#pragma unroll
+        KVSCOPE_UNROLL
         for (int c = 0; c < kColumnPairs; ++c) {
           const float(&low)[4] = a[c][0][0];
           const float(&high)[4] = a[c][0][1];
           const std::uint32_t words[4] = {pack2<Element>(low[0], low[1]), pack2<Element>(low[2], low[3]),
                                           pack2<Element>(high[0], high[1]), pack2<Element>(high[2], high[3])};
-#pragma unroll
+          KVSCOPE_UNROLL
           for (int n = 0; n < kChannelPairs; ++n) {
             std::uint32_t columns[4];
             load_matrices_transposed(columns, value + c * 16 * kStride + n * 16);
@@ -171,20 +171,20 @@ struct QueryStatistics {
         const int g = lane / 4;
         const int t = lane % 4;
         synchronize_warp();  // the weights before have been read
-#pragma unroll
+        KVSCOPE_UNROLL
         for (int i = 0; i < kColumnPairs * 8; ++i) {
           const int key = i / 4 * 8 + 2 * t + i % 2;
           store(weights + (g + i / 2 % 2 * 8) * kWeightStride + key, a[i / 8][0][i / 4 % 2][i % 4]);
         }
         synchronize_warp();
-#pragma unroll 2
+        KVSCOPE_UNROLL_BY(2)
         for (int key = 0; key < kTileKeys; ++key) {
           const float upper = load(weights + g * kWeightStride + key);
           const float lower = load(weights + (g + 8) * kWeightStride + key);
           const Element* value = value_tile + key * kStride + 2 * t;
-#pragma unroll
+          KVSCOPE_UNROLL
           for (int n = 0; n < 2 * kChannelPairs; ++n) {
-#pragma unroll
+            KVSCOPE_UNROLL
             for (int e = 0; e < 2; ++e) {
               const float channel = load(value + n * 8 + e);
               result[n][e] = multiply_add(upper, channel, result[n][e]);
@@ -201,9 +201,7 @@ struct QueryStatistics {
     }
 
     /// The query of row g (side 0) or g + 8 (side 1).
-    KVSCOPE_DEVICE int query_of(int side) const {
-      return number * kQueryTile + warp * 16 + lane / 4 + side * 8;
-    }
+    KVSCOPE_DEVICE int query_of(int side) const { return number * kQueryTile + warp * 16 + lane / 4 + side * 8; }
 
     KVSCOPE_DEVICE void store_logarithms(const QueryStatistics& kernel) const {
       if (kernel.log_sum_exp == nullptr || lane % 4 != 0) return;
@@ -219,14 +217,14 @@ struct QueryStatistics {
     KVSCOPE_DEVICE void store_errors(const QueryStatistics& kernel) const {
       float error = 0;
       float norm = 0;
-#pragma unroll
+      KVSCOPE_UNROLL
       for (int side = 0; side < 2; ++side) {
         const int query = query_of(side);
         if (query >= kernel.n_query) continue;
         // output[row, head, query, 2 t:], [kHeadDim]
         const Element* expected = kernel.output.at(row, head) + query * kernel.output.token_stride + lane % 4 * 2;
         const float share = 1.0F / sum[side];
-#pragma unroll
+        KVSCOPE_UNROLL
         for (int i = 0; i < kChannelPairs * 4; ++i) {
           const float wanted = to_float(load(expected + i / 2 * 8 + i % 2));
           const float difference = multiply_add(result[i / 2][side * 2 + i % 2], share, -wanted);

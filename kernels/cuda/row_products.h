@@ -53,7 +53,7 @@ struct KeptRows {
   KVSCOPE_DEVICE void load(const Element* rows) {
     const int lane = lane_index();
     const Element* row = rows + lane % 16 * kTokenStride<Element, kHeadDim> + lane / 16 * 8;
-#pragma unroll
+    KVSCOPE_UNROLL
     for (int k = 0; k < kHeadDim / 16; ++k) load_matrices(words[k], row + k * 16);
   }
 };
@@ -72,19 +72,19 @@ KVSCOPE_DEVICE void multiply_rows(float (&d)[kRows][2][4], const KeptRows<Elemen
                                   const Element* columns) {
   constexpr int kStride = kTokenStride<Element, kHeadDim>;
   const int lane = lane_index();
-#pragma unroll
+  KVSCOPE_UNROLL
   for (int m = 0; m < kRows; ++m) {
-#pragma unroll
+    KVSCOPE_UNROLL
     for (int e = 0; e < 8; ++e) d[m][e / 4][e % 4] = 0;
   }
   if constexpr (kIsPacked<Element>) {
     // Matrices 0 and 1: columns 0 to 7, channels 0 to 7 and 8 to 15 of the step; 2 and 3: columns 8 to 15.
     const Element* column = columns + (lane / 16 * 8 + lane % 8) * kStride + lane / 8 % 2 * 8;
-#pragma unroll
+    KVSCOPE_UNROLL
     for (int k = 0; k < kHeadDim / 16; ++k) {
       std::uint32_t words[4];
       load_matrices(words, column + k * 16);
-#pragma unroll
+      KVSCOPE_UNROLL
       for (int m = 0; m < kRows; ++m) {
         multiply_add<Element>(d[m][0], rows[m].words[k], {words[0], words[1]});
         multiply_add<Element>(d[m][1], rows[m].words[k], {words[2], words[3]});
@@ -95,17 +95,17 @@ KVSCOPE_DEVICE void multiply_rows(float (&d)[kRows][2][4], const KeptRows<Elemen
     const int t = lane % 4;
     for (int c = 0; c < kHeadDim; c += 4) {
       Packet column[4];
-#pragma unroll
+      KVSCOPE_UNROLL
       for (int n = 0; n < 4; ++n) column[n] = load_packet(columns + (n / 2 * 8 + 2 * t + n % 2) * kStride + c);
-#pragma unroll
+      KVSCOPE_UNROLL
       for (int m = 0; m < kRows; ++m) {
         const Packet row[2] = {load_packet(rows[m].rows + g * kStride + c),
                                load_packet(rows[m].rows + (g + 8) * kStride + c)};
-#pragma unroll
+        KVSCOPE_UNROLL
         for (int e = 0; e < 8; ++e) {
           const Packet& a = row[e / 2 % 2];
           const Packet& b = column[e / 4 * 2 + e % 2];
-#pragma unroll
+          KVSCOPE_UNROLL
           for (int i = 0; i < 4; ++i) {
             d[m][e / 4][e % 4] = multiply_add(float_of_bits(a.words[i]), float_of_bits(b.words[i]), d[m][e / 4][e % 4]);
           }
@@ -123,7 +123,7 @@ KVSCOPE_DEVICE float sum_of_row(float value) {
 
 /// The sum over a warp, in every lane.
 KVSCOPE_DEVICE float sum_of_warp(float value) {
-#pragma unroll
+  KVSCOPE_UNROLL
   for (int mask = kWarpThreads / 2; mask > 0; mask /= 2) value += shuffle_xor(value, mask);
   return value;
 }

@@ -6,12 +6,6 @@
 #include <cmath>
 
 namespace kvscope::testing {
-namespace {
-
-constexpr double kTolerance = 1e-5;
-
-}  // namespace
-
 double relative_error(std::span<const double> found, std::span<const double> expected) {
   REQUIRE(found.size() == expected.size());
   double error = 0;
@@ -23,17 +17,17 @@ double relative_error(std::span<const double> found, std::span<const double> exp
   return scale == 0 ? error : error / scale;
 }
 
-void compare(const HeadStatistics& found, const HeadStatistics& expected) {
-  CHECK(found.entropy == doctest::Approx(expected.entropy).epsilon(kTolerance));
-  CHECK(found.square_sum == doctest::Approx(expected.square_sum).epsilon(kTolerance));
-  CHECK(std::abs(found.column_variance - expected.column_variance) <= kTolerance * expected.square_sum);
-  CHECK(relative_error(found.source_mass, expected.source_mass) < kTolerance);
-  CHECK(relative_error(found.source_square_sum, expected.source_square_sum) < kTolerance);
-  CHECK(relative_error(found.band_mass, expected.band_mass) < kTolerance);
-  CHECK(relative_error(found.column_mean, expected.column_mean) < kTolerance);
-  CHECK(relative_error(found.column_second_moment, expected.column_second_moment) < kTolerance);
-  CHECK(relative_error(found.displacement, expected.displacement) < kTolerance);
-  CHECK(relative_error(found.thumbnail, expected.thumbnail) < kTolerance);
+void compare(const HeadStatistics& found, const HeadStatistics& expected, double tolerance) {
+  CHECK(found.entropy == doctest::Approx(expected.entropy).epsilon(tolerance));
+  CHECK(found.square_sum == doctest::Approx(expected.square_sum).epsilon(tolerance));
+  CHECK(std::abs(found.column_variance - expected.column_variance) <= tolerance * expected.square_sum);
+  CHECK(relative_error(found.source_mass, expected.source_mass) < tolerance);
+  CHECK(relative_error(found.source_square_sum, expected.source_square_sum) < tolerance);
+  CHECK(relative_error(found.band_mass, expected.band_mass) < tolerance);
+  CHECK(relative_error(found.column_mean, expected.column_mean) < tolerance);
+  CHECK(relative_error(found.column_second_moment, expected.column_second_moment) < tolerance);
+  CHECK(relative_error(found.displacement, expected.displacement) < tolerance);
+  CHECK(relative_error(found.thumbnail, expected.thumbnail) < tolerance);
 }
 
 StepTable var_scales() {
