@@ -1,0 +1,12 @@
+#include "kernels/cuda/ragged_attention.h"
+
+#include "kernels/cuda/cuda_launch.cuh"
+#include "kernels/cuda/ragged_attention_launch.h"
+
+namespace kvscope::gpu {
+
+void queue_ragged_attention(const DeviceAttention& problem, void* stream, int multiprocessors) {
+  launch_ragged_attention(problem, CudaLaunch(static_cast<cudaStream_t>(stream), multiprocessors));
+}
+
+}  // namespace kvscope::gpu
