@@ -5,8 +5,8 @@
 
 namespace kvscope::gpu {
 
-void queue_ragged_attention(const DeviceAttention& problem, void* stream, int multiprocessors) {
-  launch_ragged_attention(problem, CudaLaunch(static_cast<cudaStream_t>(stream), multiprocessors));
+void queue_ragged_attention(const DeviceAttention& problem, DeviceStream stream) {
+  launch_ragged_attention(problem, CudaLaunch(static_cast<cudaStream_t>(stream.stream), stream.multiprocessors));
 }
 
 }  // namespace kvscope::gpu
