@@ -219,11 +219,12 @@ class Run {
   float* tokens_ = nullptr;
 };
 
-/// A weight's relative error is its logit's and its logarithm's: a sum of head_dim products and some 20 roundings
-/// more, each of 2^-23 (tensor cores may truncate) of the largest partial sum.
+/// A weight's relative error is the error of its logit and of its logarithm: sums of head_dim products and some 20
+/// roundings more, of 2^-24 of the largest partial sum each. Four standard deviations of so many.
 template <typename Element>
 double weight_tolerance(const Problem<Element>& problem) {
-  return 2 * static_cast<double>(problem.head_dim + 20) * 0x1p-23 * std::max(problem.logit_size(), 1.0) / 8 + 1e-5;
+  return 4 * std::sqrt(static_cast<double>(problem.head_dim + 20)) * 0x1p-24 * std::max(problem.logit_size(), 1.0) +
+         2e-6;
 }
 
 template <typename Element>
@@ -285,5 +286,101 @@ TEST_SUITE("kernels.cuda.column_statistics") {
       if (steps.size() > 5) continue;  // the ten scales of VAR have a test of their own
       for (int step = 0; step < steps.size(); ++step) check_step<Element>(steps, step, 32);
     }
+  }
+
+  TEST_CASE("they agree where keys and queries end around a tile") {
+    // Tiles are of 128 or 64 keys, of 32 and of 64 queries; products of 16 rows and 8 columns.
+    for (const int width : {1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 127, 128, 129}) {
+      const StepTable steps({{.h = 1, .w = width}});
+      check_step<BFloat16>(steps, 0, 32);
+      check_step<float>(steps, 0, 32);
+    }
+    for (const int text : {62, 63, 64, 65, 126, 127, 128}) {
+      check_step<Float16>(StepTable({{.kind = StepKind::kText, .w = text}, {.h = 1, .w = 2}}), 1, 64);
+    }
+  }
+
+  TEST_CASE_TEMPLATE("they agree for a late scale of VAR", Element, float, BFloat16) {
+    check_step<Element>(testing::var_scales(), 7, 64);
+  }
+
+  TEST_CASE("they agree for flat and for sharp attention") {
+    for (const float sharpness : {0.0F, 0.1F, 4.0F, 16.0F}) {
+      CAPTURE(sharpness);
+      const Problem<BFloat16> problem(StepTable::square(std::vector<int>{2, 4, 6}), 2, 64, sharpness);
+      check_run(Run<BFloat16>(problem), problem, Output::kGiven);
+    }
+  }
+
+  TEST_CASE_TEMPLATE("without the model's output or with given logarithms the maps are the same", Element, float,
+                     BFloat16) {
+    const StepTable steps = StepTable::square(std::vector<int>{2, 4, 6});
+    check_step<Element>(steps, 2, 64, {.output = Output::kNone});
+    check_step<Element>(steps, 2, 64, {.logarithms = Logarithms::kGiven});
+    check_step<Element>(steps, 2, 64, {.logarithms = Logarithms::kGiven, .output = Output::kNone});
+  }
+
+  TEST_CASE("bits depend neither on the order of threads nor on how many heads go together") {
+    const Problem<BFloat16> problem(StepTable::square(std::vector<int>{3, 5, 9}), 2, 64);
+    const auto expected = Run<BFloat16>(problem).bits();
+    CHECK(Run<BFloat16>(problem, {.seed = 77}).bits() == expected);
+    for (const std::int64_t heads : {1, 3}) {
+      CAPTURE(heads);
+      const Run<BFloat16> run(problem, {.heads_at_once = heads, .seed = 5});
+      CHECK(run.bits() == expected);
+      check_tokens(run, problem);
+    }
+  }
+
+  TEST_CASE("fidelity is the relative error of the model's output") {
+    Problem<float> problem(StepTable::square(std::vector<int>{2, 5}), 1, 32);
+    for (float& element : problem.output->elements) element *= 1.25F;
+    const Run<float> run(problem);
+    for (std::int64_t pair = 0; pair < 4; ++pair) CHECK(run.head(pair).fidelity == doctest::Approx(0.2).epsilon(1e-5));
+  }
+
+  TEST_CASE("queries of zero give the uniform map's closed forms") {
+    const Problem<Float16> problem(StepTable::square(std::vector<int>{1, 4, 8}), 2, 32, 0.0F);
+    const HeadStatistics head = Run<Float16>(problem).head(3);
+    CHECK(head.entropy == doctest::Approx(std::log(81.0)).epsilon(1e-6));
+    CHECK(head.square_sum == doctest::Approx(1.0 / 81).epsilon(1e-6));
+    CHECK(head.column_variance < 1e-6 * head.square_sum);  // a difference of float32 sums
+    CHECK(head.source_mass[2] == doctest::Approx(64.0 / 81).epsilon(1e-6));
+  }
+
+  TEST_CASE("what does not fit is refused before anything is launched") {
+    const DeviceMapTables tables(StepTable::square(std::vector<int>{2}), 0, 128);
+    alignas(16) std::byte memory[64];
+    const StridedHeads<const void*> tokens{
+        .data = memory, .type = ElementType::kBFloat16, .row_stride = 64, .head_stride = 64, .token_stride = 64};
+    float result = 0;
+    const DeviceStatistics fits{.rows = 1,
+                                .heads = 1,
+                                .kv_heads = 1,
+                                .head_dim = 64,
+                                .plan = tables.plan(tables.words().data()),
+                                .softmax_scale = &result,
+                                .queries = tokens,
+                                .keys = tokens,
+                                .values = tokens,
+                                .heads_result = &result,
+                                .tokens_result = &result,
+                                .workspace = memory,
+                                .workspace_bytes = 1 << 20};
+    gpu::check_statistics(fits);
+    const auto refuses = [&](auto change, const char* word) {
+      DeviceStatistics changed = fits;
+      change(changed);
+      testing::check_error(
+          ErrorCode::kUsage, [&] { gpu::check_statistics(changed); }, word);
+    };
+    refuses([](auto& call) { call.head_dim = 80; }, "80 channels");
+    refuses([](auto& call) { call.kv_heads = 2; }, "evenly");
+    refuses([](auto& call) { call.type = ElementType::kInt8; }, "int8");
+    refuses([](auto& call) { call.keys.type = ElementType::kFloat32; }, "keys are float32");
+    refuses([](auto& call) { call.values.data = nullptr; }, "values are missing");
+    refuses([](auto& call) { call.queries.token_stride = 66; }, "queries do not lie");
+    refuses([](auto& call) { call.workspace_bytes = 64; }, "workspace");
+    refuses([](auto& call) { call.plan = {}; }, "tables");
   }
 }
