@@ -28,6 +28,12 @@ struct alignas(16) Packet {
   std::uint32_t words[4];
 };
 
+/// 8 bytes: what a lane holds of a row of a float product.
+struct alignas(8) FloatPair {
+  float low;
+  float high;
+};
+
 #ifdef __CUDACC__
 
 // Where the thread is. Grids and blocks are one-dimensional.
@@ -170,6 +176,7 @@ KVSCOPE_DEVICE float log2_approximately(float x) {
   asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
   return result;
 }
+KVSCOPE_DEVICE float larger(float a, float b) { return fmaxf(a, b); }
 KVSCOPE_DEVICE std::uint32_t float_bits(float value) { return __float_as_uint(value); }
 KVSCOPE_DEVICE float float_of_bits(std::uint32_t bits) { return __uint_as_float(bits); }
 KVSCOPE_DEVICE int count_bits(std::uint32_t bits) { return __popc(bits); }

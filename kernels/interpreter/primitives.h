@@ -148,6 +148,9 @@ void multiply_add(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_
   return flush_subnormal(std::exp2(flush_subnormal(x)));
 }
 [[nodiscard]] inline float log2_approximately(float x) { return std::log2(flush_subnormal(x)); }
+[[nodiscard]] inline float larger(float a, float b) {
+  return std::fmax(a, b);
+}
 [[nodiscard]] inline std::uint32_t float_bits(float value) {
   return std::bit_cast<std::uint32_t>(value);
 }
