@@ -65,3 +65,9 @@ if(KVSCOPE_CUDA)
     message(STATUS "CUDA: no nvcc, the GPU parts are left out")
   endif()
 endif()
+
+# CUPTI: the records of what a GPU does. Its headers alone are needed here; the library is loaded at run time.
+set(KVSCOPE_HAS_CUPTI OFF)
+if(KVSCOPE_CUDA)
+  include(KvscopeCupti)
+endif()

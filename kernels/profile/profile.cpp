@@ -6,6 +6,7 @@
 #include "collectors/base/interrupt.h"
 #include "collectors/base/progress.h"
 #include "collectors/base/stopwatch.h"
+#include "collectors/models/libtorch_device.h"
 #include "collectors/timeline/range_recorder.h"
 #include "kernels/cache/compressed_kv_cache.h"
 #include "kernels/profile/head_times.h"
@@ -30,6 +31,10 @@ void check(const Engine& engine, const ProfileOptions& options) {
           "profile: one label and one number for each of at least one sample");
   require(options.batch >= 1 && options.warm_up >= 0 && options.repetitions >= 1,
           "profile: batch and repetitions are at least 1, warm-up at least 0");
+  if (engine.device().is_cuda() && (options.plan != nullptr || options.heads == HeadTimeMode::kIsolated)) {
+    throw environment_error("{}: the compressed cache and the attention of single heads are on the CPU in this version",
+                            name_of(engine.device()));
+  }
   if (options.plan == nullptr) return;
   check_same_model(options.plan->model, options.plan_name, engine.model(), "the model");
   if (options.plan->steps == engine.steps()) return;
@@ -54,6 +59,7 @@ class ProfiledRun {
   ProfiledRun(const Engine& engine, const ProfileOptions& options)
       : engine_(engine), options_(options), cache_(make_cache(options)), seen_(*cache_) {
     if (options.measure_overhead) result_.overhead.emplace();
+    if (options.device != nullptr) recorder_.set_followers({&options.device->follower()});
   }
 
   ProfileResult run() {
@@ -63,7 +69,7 @@ class ProfiledRun {
       for (int repetition = 0; repetition < options_.repetitions; ++repetition) repeat(repetition);
     });
     result_.timeline.host = recorder_.take();
-    result_.attribution = attribute(result_.device, result_.timeline.host.ranges);
+    if (options_.device != nullptr) take_device_records();
     if (result_.overhead) {
       result_.overhead->ranges = static_cast<std::int64_t>(result_.timeline.host.ranges.size());
       result_.overhead->range_seconds = seconds_per_range();
@@ -91,7 +97,7 @@ class ProfiledRun {
     result_.steps = engine_.steps();
     result_.method = options_.plan != nullptr ? options_.plan->method : "full";
     result_.rows = rows(std::min(options_.batch, samples()));
-    result_.device_note = "the model runs on the CPU: times are those of the host's clock";
+    result_.device_note = options_.device_note;
   }
 
   [[nodiscard]] GenerationRequest batch_request(std::int64_t first, std::int64_t count) const {
@@ -118,6 +124,20 @@ class ProfiledRun {
 
   void warm_up() {
     for (int i = 0; i < options_.warm_up; ++i) generate(0, std::min(options_.batch, samples()), [](int) {});
+    wait_for_device();
+    if (options_.device != nullptr) options_.device->clear();
+  }
+
+  void wait_for_device() const {
+    if (engine_.device().is_cuda()) wait_for(libtorch_device(engine_.device()));
+  }
+
+  void take_device_records() {
+    wait_for_device();
+    result_.device = options_.device->stop();
+    result_.attribution = attribute(result_.device, result_.timeline.host.ranges);
+    result_.has_device_records = true;
+    result_.device_note.clear();
   }
 
   void repeat(int repetition) {
@@ -173,9 +193,20 @@ class ProfiledRun {
     result_.timeline.cache.push_back(moment);
   }
 
+  /// On a GPU the host only launches: what its work took counts there.
+  [[nodiscard]] std::vector<PhaseTime> attention_times() const {
+    if (!result_.has_device_records) return phase_times(result_.timeline.host.ranges);
+    std::vector<PhaseTime> times;
+    for (const DeviceWork& work : result_.device.work) {
+      if (!work.range) continue;
+      const RangeTag& tag = result_.timeline.host.ranges[*work.range].tag;
+      times.push_back({tag.phase, tag.step, tag.layer, 0.0, work.seconds()});
+    }
+    return times;
+  }
+
   void time_heads() {
-    const std::vector<PhaseTime> times = phase_times(result_.timeline.host.ranges);
-    result_.heads = modelled_head_times(result_.model, result_.steps, options_.plan, times);
+    result_.heads = modelled_head_times(result_.model, result_.steps, options_.plan, attention_times());
     if (options_.heads == HeadTimeMode::kModel || result_.interrupted) return;
     std::int64_t generated = 0;
     for (const ProfiledPass& pass : result_.timeline.passes) generated += pass.samples;

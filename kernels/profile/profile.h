@@ -1,12 +1,14 @@
 #pragma once
 
 #include "classifiers/plan/plan.h"
+#include "collectors/gpu/activity_recorder.h"
 #include "collectors/models/engine.h"
 #include "collectors/models/full_kv_cache.h"
 #include "kernels/profile/profile_result.h"
 
 #include <cstdint>
 #include <ostream>
+#include <string>
 #include <string_view>
 
 namespace kvscope {
@@ -22,14 +24,17 @@ struct ProfileOptions {
   DenseAttention attention;    ///< of the full cache
   HeadTimeMode heads = HeadTimeMode::kModel;
   bool measure_overhead = false;  ///< every batch also without recording, alternating
-  bool record_device = false;     ///< also what the GPU does; for engines that run there
+  /// Of an engine on a GPU: recording already, from before the engine was loaded; nullptr: the host's clock alone.
+  ActivityRecorder* device = nullptr;
+  std::string device_note;  ///< why there is no `device`, in one line
   std::ostream* progress = nullptr;
 };
 
 /// Generates samples as any run does and records where the time goes. `run` and `made_from` of the result are the
 /// caller's to fill in. A signal ends it early: the result then says `interrupted` and holds what was recorded.
 ///
-/// @throws Error  kBadInput if the plan was made for another model or other steps.
+/// @throws Error  kBadInput if the plan was made for another model or other steps; kEnvironment for a plan or isolated
+///                heads on a GPU: both are computed on the CPU.
 [[nodiscard]] ProfileResult run_profile(const Engine& engine, const ProfileOptions& options);
 
 }  // namespace kvscope

@@ -20,7 +20,8 @@ enum class HeadTimeMode {
   kIsolated,  ///< measured: one head's attention alone
 };
 
-/// Attention time of every head over the whole profiled run, wall clock.
+/// Attention time of every head over the whole profiled run: shares of the wall clock on a CPU, time of its work on
+/// a GPU.
 struct HeadTimes {
   HeadTimeMode mode = HeadTimeMode::kModel;
   Array<double> seconds;           ///< [step, layer, query head]

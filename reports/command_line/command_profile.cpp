@@ -2,6 +2,7 @@
 #include "collectors/base/hash.h"
 #include "collectors/base/interrupt.h"
 #include "collectors/base/parallel.h"
+#include "collectors/gpu/activity_recorder.h"
 #include "kernels/cache/compressed_kv_cache.h"
 #include "kernels/profile/profile.h"
 #include "reports/command_line/command_functions.h"
@@ -42,8 +43,9 @@ CommandOptions profile_options() {
   const auto number = [](int otherwise) { return options::value<int>()->default_value(otherwise)->value_name("N"); };
   auto add = command.visible.add_options();
   add("plan", text("FILE"), "plan.json: profile its compressed cache; default: the full cache");
-  add("attention", text("KERNEL")->default_value("bundled"),
-      "of the full cache: bundled (as in replay) or library (LibTorch's, as in collect)");
+  add("attention", text("KERNEL"),
+      "of the full cache: bundled (as in replay; default on a CPU) or library (LibTorch's, as in collect; default on a "
+      "GPU)");
   add("warm-up", number(1), "times that the first batch is generated before anything is recorded");
   add("repetitions", number(1), "times that all samples are generated and recorded; tables hold the sum");
   add("heads", text("MODE")->default_value("model"),
@@ -99,10 +101,21 @@ void check_output(const fs::path& path) {
   throw usage_error("--output {}: expected a name that ends in .json.gz, .json or .h5", path.string());
 }
 
-ProfileRequest profile_request(const options::variables_map& values) {
+bool library_attention_wanted(const options::variables_map& values, const GenerationSettings& settings) {
+  const bool on_gpu = settings.device.is_cuda();
+  if (!given(values, "attention")) return on_gpu;
+  if (given(values, "plan")) {
+    throw usage_error("--attention is for the full cache; a plan's cache has the bundled attention");
+  }
+  const bool is_library = is_second_word(values, "attention", "bundled", "library");
+  if (on_gpu && !is_library) throw usage_error("--attention bundled is for the CPU; on a GPU there is library");
+  return is_library;
+}
+
+ProfileRequest profile_request(const options::variables_map& values, const GenerationSettings& settings) {
   ProfileRequest request{
       .plan = path_option(values, "plan"),
-      .library_attention = is_second_word(values, "attention", "bundled", "library"),
+      .library_attention = library_attention_wanted(values, settings),
       .warm_up = count_option(values, "warm-up", 0),
       .repetitions = count_option(values, "repetitions", 1),
       .heads = is_second_word(values, "heads", "model", "isolated") ? HeadTimeMode::kIsolated : HeadTimeMode::kModel,
@@ -110,9 +123,6 @@ ProfileRequest profile_request(const options::variables_map& values) {
       .outputs = path_list(values, "output"),
       .csv = path_option(values, "csv"),
       .json = given(values, "json")};
-  if (!request.plan.empty() && given(values, "attention")) {
-    throw usage_error("--attention is for the full cache; a plan's cache has the bundled attention");
-  }
   std::ranges::for_each(request.outputs, check_output);
   return request;
 }
@@ -146,6 +156,10 @@ ProfileResult profile(const ProfileRequest& request, const GenerationSettings& s
                       const CommandContext& context) {
   std::optional<Plan> plan;
   if (!request.plan.empty()) plan = read_plan(request.plan);
+  // Before the model is loaded: CUPTI wants to see every kernel's module loaded.
+  ActivityRecorder recorder;
+  const std::string device_note =
+      settings.device.is_cuda() ? recorder.start() : "the model runs on the CPU: times are those of the host's clock";
   const std::unique_ptr<Engine> engine = load_engine(settings);
   ProfileResult result = run_profile(
       *engine, {.request = generation_request(settings, engine->classes()),
@@ -157,6 +171,8 @@ ProfileResult profile(const ProfileRequest& request, const GenerationSettings& s
                 .attention = request.library_attention ? DenseAttention(library_attention) : bundled_attention(),
                 .heads = request.heads,
                 .measure_overhead = request.overhead,
+                .device = recorder.is_recording() ? &recorder : nullptr,
+                .device_note = device_note,
                 .progress = &context.err});
   result.run = record_of_run(request, settings, context);
   result.made_from = Json::object();
@@ -194,7 +210,7 @@ ExitStatus run_profile(const CommandContext& context) {
   const auto values = parse_options(profile_options(), context);
   if (!values) return 0;
   const GenerationSettings settings = generation_settings(*values);
-  const ProfileRequest request = profile_request(*values);
+  const ProfileRequest request = profile_request(*values, settings);
   set_thread_count(settings.threads);
   catch_interrupts();
   // A folder that cannot be written is said before the run, not after it.
