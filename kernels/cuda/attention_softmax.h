@@ -3,15 +3,10 @@
 #include "collectors/compute/block_attention.h"
 #include "kernels/cuda/attention_arguments.h"
 
-#include <cmath>
 #include <limits>
 #include <type_traits>
 
 namespace kvscope::gpu {
-
-KVSCOPE_DEVICE float larger(float a, float b) {
-  return fmaxf(a, b);
-}
 
 inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 

@@ -6,12 +6,6 @@
 
 namespace kvscope::gpu {
 
-/// 8 bytes: what a lane holds of a row of a product.
-struct alignas(8) FloatPair {
-  float low;
-  float high;
-};
-
 /// What one warp of PackedAttention keeps in registers: kRowTiles times 16 queries against blocks of 64 keys.
 ///
 /// The products are m16n8k16 with float sums. Lane l holds of every product the queries l / 4 and l / 4 + 8 and two
