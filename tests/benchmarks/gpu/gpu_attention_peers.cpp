@@ -66,7 +66,7 @@ GpuAttentionPeer own_gpu_attention(const RaggedOperands& operands, bool knows_bo
   const auto enqueue = [&operands, &card, workspace, knows_bound](std::size_t copy) {
     gpu::DeviceAttention request = device_problem(operands, copy, knows_bound);
     request.workspace = workspace.mutable_data_ptr();
-    gpu::queue_ragged_attention(request, card.stream(), card.multiprocessors());
+    gpu::queue_ragged_attention(request, {card.stream(), card.multiprocessors()});
   };
   const auto result = [&operands, enqueue] {
     operands.copy(0).output.fill_(std::nan(""));
