@@ -29,12 +29,17 @@ struct AccessMark {
     return {time << (kSiteBits + kFlagBits + kThreadBits) |
             static_cast<std::uint64_t>(thread) << (kSiteBits + kFlagBits) | flags << kSiteBits | site};
   }
+  [[nodiscard]] AccessMark with(Flag flag) const { return {bits | static_cast<std::uint64_t>(flag) << kSiteBits}; }
   [[nodiscard]] std::uint64_t time() const { return bits >> (kSiteBits + kFlagBits + kThreadBits); }
   [[nodiscard]] int thread() const {
     return static_cast<int>(bits >> (kSiteBits + kFlagBits)) & ((1 << kThreadBits) - 1);
   }
   [[nodiscard]] bool is(Flag flag) const { return (bits >> kSiteBits & flag) != 0; }
   [[nodiscard]] std::uint64_t site() const { return bits & ((1ULL << kSiteBits) - 1); }
+  /// No larger than the bits of every mark of this time or later.
+  [[nodiscard]] static std::uint64_t first_bits(std::uint64_t time) {
+    return time << (kSiteBits + kFlagBits + kThreadBits);
+  }
   bool operator==(const AccessMark&) const = default;
 };
 

@@ -16,7 +16,7 @@ std::string describe(const Warp& warp, int lane) {
 }
 
 bool is_same(const Request& a, const Request& b) {
-  return a.perform == b.perform && a.site.line == b.site.line && std::string_view(a.site.file) == b.site.file;
+  return a.perform == b.perform && a.site.line == b.site.line && a.site.file == b.site.file;
 }
 
 /// All lanes of the warp wait or have ended.
@@ -48,13 +48,38 @@ std::uint32_t Launch::draw(std::uint32_t bound) {
   return static_cast<std::uint32_t>((random >> 32) * bound >> 32);
 }
 
+Thread* Launch::next_in_turn() {
+  Warp& warp = *turns.warp;
+  while (warp.runnable != 0) {
+    while (turns.position < kWarpThreads) {
+      const std::uint32_t lane = (turns.factor * turns.position++ + turns.shift) % kWarpThreads;
+      if ((warp.runnable >> lane & 1U) == 0) continue;
+      return &warp.block->threads[static_cast<std::size_t>(warp.index) * kWarpThreads + lane];
+    }
+    if (turns.rounds_left == 0) return nullptr;
+    --turns.rounds_left;
+    turns.position = 0;
+    turns.shift = draw(kWarpThreads);
+    turns.factor = 2 * draw(kWarpThreads / 2) + 1;
+  }
+  return nullptr;
+}
+
 void fault(FaultKind kind, const CallSite& site, const std::string& what_happened) {
   throw KernelFault(kind, {current_launch->kernel_name, current_thread->block->index, current_thread->index, site},
                     what_happened);
 }
 
 void yield() {
-  current_thread->fiber->suspend();
+  Thread* self = current_thread;
+  Thread* next = current_launch->next_in_turn();
+  if (next == self) return;
+  current_thread = next;
+  if (next == nullptr) {
+    self->fiber->suspend();
+  } else {
+    self->fiber->hand_over(*next->fiber);
+  }
   if (current_launch->is_abandoned) throw Abandoned{};
 }
 

@@ -79,6 +79,15 @@ struct Block {
   SharedMemory* shared = nullptr;
 };
 
+/// The order in which the lanes of one warp take turns: rounds in which each runnable lane runs until it waits.
+struct Turns {
+  Warp* warp = nullptr;
+  std::uint32_t rounds_left = 0;  ///< after this one
+  std::uint32_t position = kWarpThreads;
+  std::uint32_t shift = 0;
+  std::uint32_t factor = 1;  ///< odd: position -> factor * position + shift is a permutation of the lanes
+};
+
 /// One launch and what its threads share.
 struct Launch {
   std::string kernel_name;
@@ -91,11 +100,15 @@ struct Launch {
   InterpreterOptions options;
   const DeviceMemory::Region* last_region = nullptr;  ///< most accesses are to the region of the one before
   std::uint64_t random = 0;
+  Turns turns;
   bool is_abandoned = false;
   std::exception_ptr failure;
 
   /// A random number below `bound`.
   [[nodiscard]] std::uint32_t draw(std::uint32_t bound);
+
+  /// The thread whose turn is next; nullptr when the warp has none that may run, or had enough.
+  [[nodiscard]] Thread* next_in_turn();
 };
 
 /// Unwinds a thread whose launch failed elsewhere.

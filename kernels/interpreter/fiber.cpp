@@ -34,23 +34,31 @@ struct BorrowedStack {
   void deallocate(boost::context::stack_context& /*stack*/) const noexcept {}
 };
 
-void leave_stack([[maybe_unused]] void** fake_stack, [[maybe_unused]] const void* bottom,
-                 [[maybe_unused]] std::size_t bytes) {
+void announce_switch([[maybe_unused]] void** fake_stack, [[maybe_unused]] const void* bottom,
+                     [[maybe_unused]] std::size_t bytes) {
 #ifdef KVSCOPE_ADDRESS_SANITIZER
   __sanitizer_start_switch_fiber(fake_stack, bottom, bytes);
 #endif
 }
 
-void enter_stack([[maybe_unused]] void* fake_stack, [[maybe_unused]] const void** bottom,
-                 [[maybe_unused]] std::size_t* bytes) {
+void end_switch([[maybe_unused]] void* fake_stack, [[maybe_unused]] const void** bottom,
+                [[maybe_unused]] std::size_t* bytes) {
 #ifdef KVSCOPE_ADDRESS_SANITIZER
   __sanitizer_finish_switch_fiber(fake_stack, bottom, bytes);
 #endif
 }
 
+/// Goes on in `to` and leaves what remains to do here in `from`.
+void change(boost::context::fiber& from, boost::context::fiber& to) {
+  std::move(to).resume_with([&from](boost::context::fiber&& rest) {
+    from = std::move(rest);
+    return boost::context::fiber();
+  });
+}
+
 }  // namespace
 
-Fiber::Fiber(int number) {
+Fiber::Fiber(Outside& outside, int number) : outside_(outside) {
   void* mapped = mmap(nullptr, kMappedBytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (mapped == MAP_FAILED) throw environment_error("interpreter: no memory for the stack of a thread");
@@ -61,10 +69,9 @@ Fiber::Fiber(int number) {
   top_ = memory_ + kMappedBytes - static_cast<std::size_t>(number % kShifts) * kShiftBytes;
   boost::context::stack_context stack;
   stack.sp = top_;
-  stack.size = static_cast<std::size_t>(top_ - memory_) - kPageBytes;
-  inside_ =
-      boost::context::fiber(std::allocator_arg, boost::context::preallocated(top_, stack.size, stack), BorrowedStack{},
-                            [this](boost::context::fiber&& outside) { return run(std::move(outside)); });
+  stack.size = bytes();
+  rest_ = boost::context::fiber(std::allocator_arg, boost::context::preallocated(top_, stack.size, stack),
+                                BorrowedStack{}, [this](boost::context::fiber&& /*outside*/) { return run(); });
 }
 
 Fiber::~Fiber() {
@@ -73,29 +80,48 @@ Fiber::~Fiber() {
   munmap(memory_, kMappedBytes);
 }
 
+std::size_t Fiber::bytes() const {
+  return static_cast<std::size_t>(top_ - memory_) - kPageBytes;
+}
+
 void Fiber::resume() {
   is_begun_ = true;
-  leave_stack(&outside_fake_stack_, memory_ + kPageBytes, static_cast<std::size_t>(top_ - memory_) - kPageBytes);
-  inside_ = std::move(inside_).resume();
-  enter_stack(outside_fake_stack_, nullptr, nullptr);
+  announce_switch(&outside_.fake_stack, memory_ + kPageBytes, bytes());
+  change(outside_.rest, rest_);
+  end_switch(outside_.fake_stack, nullptr, nullptr);
 }
 
 void Fiber::suspend() {
-  leave_stack(&inside_fake_stack_, outside_bottom_, outside_bytes_);
-  outside_ = std::move(outside_).resume();
-  enter_stack(inside_fake_stack_, &outside_bottom_, &outside_bytes_);
+  announce_switch(&fake_stack_, outside_.bottom, outside_.bytes);
+  change(rest_, outside_.rest);
+  arrive(fake_stack_);
 }
 
-boost::context::fiber Fiber::run(boost::context::fiber&& outside) {
-  outside_ = std::move(outside);
-  enter_stack(nullptr, &outside_bottom_, &outside_bytes_);
+void Fiber::hand_over(Fiber& other) {
+  other.is_begun_ = true;
+  announce_switch(&fake_stack_, other.memory_ + kPageBytes, other.bytes());
+  change(rest_, other.rest_);
+  arrive(fake_stack_);
+}
+
+void Fiber::arrive(void* fake_stack) {
+  const void* bottom = nullptr;
+  std::size_t bytes_before = 0;
+  end_switch(fake_stack, &bottom, &bytes_before);
+  if (outside_.bottom != nullptr) return;
+  outside_.bottom = bottom;
+  outside_.bytes = bytes_before;
+}
+
+boost::context::fiber Fiber::run() {
+  arrive(nullptr);
   while (task_ != nullptr) {
     task_(argument_);
     is_under_way_ = false;
     suspend();
   }
-  leave_stack(nullptr, outside_bottom_, outside_bytes_);
-  return std::move(outside_);
+  announce_switch(nullptr, outside_.bottom, outside_.bytes);
+  return std::move(outside_.rest);
 }
 
 }  // namespace kvscope::gpu::interpreter

@@ -6,15 +6,26 @@
 
 namespace kvscope::gpu::interpreter {
 
-/// A strand of execution with a stack of its own, for one task after the other. Whoever calls resume() waits while the
-/// task runs, until it calls suspend() or ends. Stays on the operating-system thread that made it. Sanitizers are told
-/// of every change of stack.
+class Fiber;
+
+/// The stack from which the fibers of one operating-system thread are started, while one of them runs.
+struct Outside {
+  boost::context::fiber rest;
+  // Of AddressSanitizer: its own stack, and the extent of this one, which the first fiber to run finds out.
+  void* fake_stack = nullptr;
+  const void* bottom = nullptr;
+  std::size_t bytes = 0;
+};
+
+/// A strand of execution with a stack of its own, for one task after the other. Whoever calls resume() waits until the
+/// task, or another fiber that it handed over to, calls suspend() or ends. Fibers stay on the operating-system thread
+/// that made them and share its Outside. Sanitizers are told of every change of stack.
 class Fiber {
  public:
   using Task = void (*)(void* argument);
 
   /// @param number  shifts the top of the stack, so that the hot ends of many stacks do not share cache sets.
-  explicit Fiber(int number);
+  Fiber(Outside& outside, int number);
   ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
@@ -29,37 +40,35 @@ class Fiber {
 
   /// From outside: runs the task on.
   void resume();
-
-  /// From inside the task: back to resume().
+  /// From inside: back to resume().
   void suspend();
+  /// From inside: runs the task of `other` on in place of this one.
+  void hand_over(Fiber& other);
 
   /// Whether a task was begun that has not ended.
   [[nodiscard]] bool is_under_way() const { return is_under_way_; }
-
-  [[nodiscard]] bool is_on_stack(const std::byte* address) const { return address >= memory_ && address < top_; }
-
   /// Whether the task has run at all.
   [[nodiscard]] bool is_begun() const { return is_begun_; }
-
   /// Forgets a task that has not run at all.
   void drop() { is_under_way_ = false; }
 
- private:
-  boost::context::fiber run(boost::context::fiber&& outside);
+  [[nodiscard]] bool is_on_stack(const std::byte* address) const { return address >= memory_ && address < top_; }
 
+ private:
+  boost::context::fiber run();
+  /// Where the fiber goes on after some time away.
+  void arrive(void* fake_stack);
+  [[nodiscard]] std::size_t bytes() const;
+
+  Outside& outside_;
   std::byte* memory_;  ///< a page that faults, then the stack
   std::byte* top_;
-  boost::context::fiber inside_;   ///< where the task goes on, while it is suspended
-  boost::context::fiber outside_;  ///< where resume() goes on, while the task runs
-  Task task_ = nullptr;            ///< nullptr: the fiber itself shall end
+  boost::context::fiber rest_;  ///< of the task, while something else runs
+  Task task_ = nullptr;         ///< nullptr: the fiber itself shall end
   void* argument_ = nullptr;
   bool is_under_way_ = false;
   bool is_begun_ = false;
-  // Of AddressSanitizer: its own stacks of both sides, and the extent of the outer one.
-  void* inside_fake_stack_ = nullptr;
-  void* outside_fake_stack_ = nullptr;
-  const void* outside_bottom_ = nullptr;
-  std::size_t outside_bytes_ = 0;
+  void* fake_stack_ = nullptr;  ///< of AddressSanitizer
 };
 
 }  // namespace kvscope::gpu::interpreter

@@ -16,8 +16,13 @@ namespace {
 constexpr int kMaxThreads = 1024;
 
 /// The stacks of this operating-system thread, kept for later launches.
-std::vector<std::unique_ptr<Fiber>>& fibers() {
-  thread_local std::vector<std::unique_ptr<Fiber>> pool;
+struct FiberPool {
+  Outside outside;
+  std::vector<std::unique_ptr<Fiber>> fibers;
+};
+
+FiberPool& fiber_pool() {
+  thread_local FiberPool pool;
   return pool;
 }
 
@@ -49,7 +54,6 @@ class Scheduler {
   void begin(Block& block, int index);
   void end(const Block& block) const;
   void run_warp(Block& block);
-  void run_round(Warp& warp);
   void resume(Thread& thread);
   void abandon();
   [[noreturn]] void report_deadlock() const;
@@ -78,12 +82,14 @@ Scheduler::~Scheduler() {
 void Scheduler::make_blocks() {
   const auto threads = static_cast<std::size_t>(launch_.threads);
   const std::size_t places = std::min(order_.size(), static_cast<std::size_t>(launch_.options.resident_blocks));
-  auto& pool = fibers();
-  while (pool.size() < places * threads) pool.push_back(std::make_unique<Fiber>(static_cast<int>(pool.size())));
+  auto& [outside, fibers] = fiber_pool();
+  while (fibers.size() < places * threads) {
+    fibers.push_back(std::make_unique<Fiber>(outside, static_cast<int>(fibers.size())));
+  }
   blocks_.resize(places);
   for (std::size_t place = 0; place < places; ++place) {
     Block& block = blocks_[place];
-    shared_.push_back(std::make_unique<SharedMemory>(launch_.shape.shared_bytes));
+    shared_.push_back(std::make_unique<SharedMemory>(launch_.shape.shared_bytes, launch_.threads / kWarpThreads));
     block.shared = shared_.back().get();
     block.warps.resize(threads / kWarpThreads);
     block.threads.resize(threads);
@@ -93,7 +99,7 @@ void Scheduler::make_blocks() {
       thread.lane = static_cast<int>(i % kWarpThreads);
       thread.warp = &block.warps[i / kWarpThreads];
       thread.block = &block;
-      thread.fiber = pool[place * threads + i].get();
+      thread.fiber = fibers[place * threads + i].get();
     }
   }
 }
@@ -160,19 +166,9 @@ void Scheduler::run_warp(Block& block) {
   Warp& warp = block.warps[static_cast<std::size_t>(std::countr_zero(candidates))];
   // Sometimes in lockstep with the other warps, sometimes far ahead of them.
   constexpr std::uint32_t kMaxRounds = 64;
-  for (std::uint32_t rounds = 1 + launch_.draw(kMaxRounds); rounds > 0 && warp.runnable != 0; --rounds) run_round(warp);
+  launch_.turns = {.warp = &warp, .rounds_left = 1 + launch_.draw(kMaxRounds)};
+  while (Thread* thread = launch_.next_in_turn()) resume(*thread);
   if (warp.runnable == 0) block.runnable_warps &= ~(1U << warp.index);
-}
-
-void Scheduler::run_round(Warp& warp) {
-  // An odd factor makes i -> factor * i + shift a permutation of the lanes.
-  const std::uint32_t shift = launch_.draw(kWarpThreads);
-  const std::uint32_t factor = 2 * launch_.draw(kWarpThreads / 2) + 1;
-  Thread* lanes = warp.block->threads.data() + static_cast<std::ptrdiff_t>(warp.index) * kWarpThreads;
-  for (std::uint32_t i = 0; i < kWarpThreads; ++i) {
-    const std::uint32_t lane = (factor * i + shift) % kWarpThreads;
-    if ((warp.runnable >> lane & 1U) != 0) resume(lanes[lane]);
-  }
 }
 
 void Scheduler::resume(Thread& thread) {

@@ -147,7 +147,9 @@ void multiply_add(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_
 [[nodiscard]] inline float exp2_approximately(float x) {
   return flush_subnormal(std::exp2(flush_subnormal(x)));
 }
-[[nodiscard]] inline float log2_approximately(float x) { return std::log2(flush_subnormal(x)); }
+[[nodiscard]] inline float log2_approximately(float x) {
+  return std::log2(flush_subnormal(x));
+}
 [[nodiscard]] inline float larger(float a, float b) {
   return std::fmax(a, b);
 }

@@ -32,8 +32,9 @@ void SharedMemory::Release::operator()(std::byte* memory) const {
   ::operator delete(memory, kAlignment);
 }
 
-SharedMemory::SharedMemory(std::int64_t bytes)
+SharedMemory::SharedMemory(std::int64_t bytes, int warps)
     : bytes_(bytes),
+      warps_(static_cast<std::size_t>(warps)),
       memory_(static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes + 2 * kGuardBytes), kAlignment))),
       begin_(memory_.get() + kGuardBytes),
       writes_(static_cast<std::size_t>(bytes)),
@@ -71,9 +72,8 @@ void SharedMemory::read(int thread, std::int64_t offset, void* value, const Call
   }
   // Reads of single bytes are not recorded: their neighbours may belong to other threads.
   if constexpr (kBytes >= kBytesPerReadMark) {
-    const AccessMark mark = mark_of(thread, AccessMark::kPlain, site);
-    const std::int64_t first = offset / kBytesPerReadMark;
-    for (std::int64_t i = 0; i < static_cast<std::int64_t>(kBytes) / kBytesPerReadMark; ++i) note_read(first + i, mark);
+    note_reads(static_cast<std::size_t>(offset / kBytesPerReadMark), kBytes / kBytesPerReadMark,
+               mark_of(thread, AccessMark::kPlain, site));
   }
   std::memcpy(value, begin_ + offset, kBytes);
 }
@@ -95,6 +95,8 @@ void SharedMemory::judge_atomic(int thread, std::int64_t offset, const CallSite&
     if (!is_atomic) judge_read_byte(thread, byte, site);
   }
   judge_write<kBytes>(thread, offset, nullptr, true, site);
+  // A plain write that not all have seen stays on record: other threads' additions, too, must come after it.
+  if (!earlier.is(AccessMark::kAtomic) && earlier.time() >= clocks_.last_full()) return;
   std::uint64_t flags = AccessMark::kAtomic;
   if (earlier.is(AccessMark::kAtomic) && !is_ordered(earlier, thread)) flags |= AccessMark::kSeveral;
   std::fill_n(writes_.data() + offset, kBytes, mark_of(thread, flags, site));
@@ -132,16 +134,11 @@ void SharedMemory::judge_write(int thread, std::int64_t offset, const void* valu
   };
   const std::size_t read_marks = (kBytes + kBytesPerReadMark - 1) / kBytesPerReadMark;
   const auto first_read_mark = static_cast<std::size_t>(offset / kBytesPerReadMark);
-  bool reads_are_ordered = true;
-  for (std::size_t i = 0; i < read_marks; ++i) {
-    reads_are_ordered = reads_are_ordered && are_reads_ordered(reads_[first_read_mark + i], thread);
-  }
-  if (!reads_are_ordered && !is_same(0, kBytes)) {
+  if (!are_reads_old(reads_.data() + first_read_mark, read_marks)) {
     for (std::size_t i = 0; i < read_marks; ++i) {
       const AccessMark reads = reads_[first_read_mark + i];
-      if (!are_reads_ordered(reads, thread)) {
-        report_race(unordered_read(reads, thread), offset, "read", is_atomic ? "adds to" : "writes", site);
-      }
+      if (are_reads_ordered(reads, thread) || is_same(0, kBytes)) continue;
+      report_race(unordered_read(reads, thread), offset, "read", is_atomic ? "adds to" : "writes", site);
     }
   }
   const bool is_uniform = are_equal<kBytes>(writes_.data() + offset);
@@ -169,45 +166,49 @@ bool SharedMemory::are_reads_ordered(AccessMark reads, int thread) const {
 
 AccessMark SharedMemory::unordered_read(AccessMark reads, int thread) const {
   if (!reads.is(AccessMark::kManyWarps)) return reads;
-  const AccessMark* of_warps = reads_of_warps_.data() + reads.site() * WarpClocks::kMaxWarps;
-  const auto* found = std::find_if(of_warps, of_warps + WarpClocks::kMaxWarps,
+  const AccessMark* of_warps = reads_of_warps_.data() + reads.site() * warps_;
+  const auto* found = std::find_if(of_warps, of_warps + warps_,
                                    [&](AccessMark mark) { return mark.bits != 0 && !is_ordered(mark, thread); });
-  return found == of_warps + WarpClocks::kMaxWarps ? AccessMark{} : *found;
+  return found == of_warps + warps_ ? AccessMark{} : *found;
 }
 
-void SharedMemory::note_read(std::int64_t index, AccessMark mark) {
-  AccessMark& reads = reads_[static_cast<std::size_t>(index)];
-  // A read that comes after the earlier one stands for both: what is ordered after it is ordered after the other, too.
-  if (reads.time() < clocks_.last_full() || (!reads.is(AccessMark::kManyWarps) && is_ordered(reads, mark.thread()))) {
+void SharedMemory::note_reads(std::size_t first, std::size_t count, AccessMark mark) {
+  AccessMark* reads = reads_.data() + first;
+  if (are_reads_old(reads, count)) {
+    std::fill_n(reads, count, mark);
+  } else {
+    for (std::size_t i = 0; i < count; ++i) note_read(first + i, mark);
+  }
+}
+
+void SharedMemory::note_read(std::size_t index, AccessMark mark) {
+  AccessMark& reads = reads_[index];
+  if (reads.time() >= clocks_.last_full() && reads.is(AccessMark::kManyWarps)) {
+    note_read_of_many(index, mark);
+  } else if (is_ordered(reads, mark.thread())) {
+    // What is ordered after this read is ordered after the earlier one, too.
     reads = mark;
-    return;
+  } else if (warp_of(reads.thread()) == warp_of(mark.thread())) {
+    reads = mark.with(AccessMark::kSeveral);
+  } else {
+    note_read_of_many(index, mark);
   }
-  if (!reads.is(AccessMark::kManyWarps) && warp_of(reads.thread()) == warp_of(mark.thread())) {
-    reads = AccessMark{mark.bits | static_cast<std::uint64_t>(AccessMark::kSeveral) << AccessMark::kSiteBits};
-    return;
-  }
-  note_read_of_many(index, mark);
 }
 
-void SharedMemory::note_read_of_many(std::int64_t index, AccessMark mark) {
+void SharedMemory::note_read_of_many(std::size_t index, AccessMark mark) {
   if (reads_of_warps_since_ < clocks_.last_full()) {
     reads_of_warps_.clear();
     reads_of_warps_since_ = clocks_.last_full();
   }
-  AccessMark& reads = reads_[static_cast<std::size_t>(index)];
+  AccessMark& reads = reads_[index];
+  std::size_t entry = reads.site();
   if (!reads.is(AccessMark::kManyWarps)) {
-    const std::size_t entry = reads_of_warps_.size() / WarpClocks::kMaxWarps;
-    reads_of_warps_.resize(reads_of_warps_.size() + WarpClocks::kMaxWarps);
-    reads_of_warps_[entry * WarpClocks::kMaxWarps + static_cast<std::size_t>(warp_of(reads.thread()))] = reads;
-    reads = AccessMark::of(clocks_.now(), 0, AccessMark::kManyWarps, entry);
+    entry = reads_of_warps_.size() / warps_;
+    reads_of_warps_.resize(reads_of_warps_.size() + warps_);
+    reads_of_warps_[entry * warps_ + static_cast<std::size_t>(warp_of(reads.thread()))] = reads;
   }
-  const std::uint64_t entry = reads.site();
-  AccessMark& of_warp =
-      reads_of_warps_[entry * WarpClocks::kMaxWarps + static_cast<std::size_t>(warp_of(mark.thread()))];
-  const bool is_alone = of_warp.bits == 0 || is_ordered(of_warp, mark.thread());
-  of_warp = is_alone
-                ? mark
-                : AccessMark{mark.bits | static_cast<std::uint64_t>(AccessMark::kSeveral) << AccessMark::kSiteBits};
+  AccessMark& of_warp = reads_of_warps_[entry * warps_ + static_cast<std::size_t>(warp_of(mark.thread()))];
+  of_warp = is_ordered(of_warp, mark.thread()) ? mark : mark.with(AccessMark::kSeveral);
   reads = AccessMark::of(clocks_.now(), 0, AccessMark::kManyWarps, entry);
 }
 

@@ -15,7 +15,7 @@ namespace kvscope::gpu::interpreter {
 /// that nothing orders after what they depend on throw KernelFault.
 class SharedMemory {
  public:
-  explicit SharedMemory(std::int64_t bytes);
+  SharedMemory(std::int64_t bytes, int warps);
 
   /// Fills it with poison for the next block.
   void begin_block();
@@ -50,13 +50,21 @@ class SharedMemory {
   }
   [[nodiscard]] bool is_ordered(AccessMark earlier, int thread) const;
   [[nodiscard]] bool are_reads_ordered(AccessMark reads, int thread) const;
+  /// Whether `count` reads are all from before the latest barrier of the block.
+  [[nodiscard]] bool are_reads_old(const AccessMark* reads, std::size_t count) const {
+    const std::uint64_t limit = AccessMark::first_bits(clocks_.last_full());
+    bool are_old = true;
+    for (std::size_t i = 0; i < count; ++i) are_old = are_old && reads[i].bits < limit;
+    return are_old;
+  }
+  void note_reads(std::size_t first, std::size_t count, AccessMark mark);
   template <std::size_t kBytes>
   void judge_write(int thread, std::int64_t offset, const void* value, bool is_atomic, const CallSite& site) const;
   void judge_read_byte(int thread, std::int64_t offset, const CallSite& site) const;
   void judge_write_byte(int thread, std::int64_t offset, bool is_same_value, bool is_atomic,
                         const CallSite& site) const;
-  void note_read(std::int64_t index, AccessMark mark);
-  void note_read_of_many(std::int64_t index, AccessMark mark);
+  void note_read(std::size_t index, AccessMark mark);
+  void note_read_of_many(std::size_t index, AccessMark mark);
   [[nodiscard]] AccessMark unordered_read(AccessMark reads, int thread) const;
   [[noreturn]] void report_race(AccessMark other, std::int64_t offset, const char* before, const char* now,
                                 const CallSite& site) const;
@@ -67,6 +75,7 @@ class SharedMemory {
   };
 
   std::int64_t bytes_;
+  std::size_t warps_;
   std::unique_ptr<std::byte, Release> memory_;
   std::byte* begin_;
   WarpClocks clocks_;

@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
-#include <optional>
+#include <vector>
 
 namespace kvscope::testing {
 
@@ -29,26 +29,40 @@ void run_kernel(const Body& body, gpu::LaunchShape shape, const gpu::DeviceMemor
 
 inline constexpr std::uint64_t kSeeds = 12;
 
-/// The fault that `body` is found guilty of, the same kind under every seed; nothing if it passes under every one.
+/// What `body` is found guilty of under every seed; empty if it passes under every one.
 template <int kThreads, typename Body>
-std::optional<gpu::KernelFault> fault_of(const Body& body, gpu::LaunchShape shape,
-                                         const gpu::DeviceMemory& memory = {}) {
-  std::optional<gpu::KernelFault> found;
+std::vector<gpu::KernelFault> faults_of(const Body& body, gpu::LaunchShape shape,
+                                        const gpu::DeviceMemory& memory = {}) {
+  std::vector<gpu::KernelFault> faults;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    CAPTURE(seed);
-    std::optional<gpu::KernelFault> fault;
     try {
       run_kernel<kThreads>(body, shape, memory, {.seed = seed});
-    } catch (const gpu::KernelFault& caught) {
-      fault = caught;
+    } catch (const gpu::KernelFault& fault) {
+      faults.push_back(fault);
     }
-    if (seed > 1) {
-      REQUIRE(fault.has_value() == found.has_value());
-      if (fault) CHECK(fault->kind() == found->kind());
-    }
-    found = fault;
+    CAPTURE(seed);
+    const bool is_the_same_as_before = faults.empty() || faults.size() == seed;
+    REQUIRE(is_the_same_as_before);
   }
-  return found;
+  return faults;
+}
+
+template <int kThreads, typename Body>
+bool passes(const Body& body, gpu::LaunchShape shape, const gpu::DeviceMemory& memory = {}) {
+  const auto faults = faults_of<kThreads>(body, shape, memory);
+  if (!faults.empty()) MESSAGE(faults.front().what());
+  return faults.empty();
+}
+
+/// Checks that `body` is found guilty of `kind`.
+template <int kThreads, typename Body>
+void check_guilty(gpu::FaultKind kind, const Body& body, gpu::LaunchShape shape, const gpu::DeviceMemory& memory = {}) {
+  const auto faults = faults_of<kThreads>(body, shape, memory);
+  REQUIRE(!faults.empty());
+  for (const auto& fault : faults) {
+    CAPTURE(fault.what());
+    CHECK(fault.kind() == kind);
+  }
 }
 
 /// What a kernel gives the call at which it expects to be found out, in place of its source line.
@@ -57,11 +71,13 @@ inline constexpr gpu::CallSite kMistake{"mistake.cuh", 13};
 /// Checks that `body` is found guilty of `kind` at kMistake.
 template <int kThreads, typename Body>
 void check_fault(gpu::FaultKind kind, const Body& body, gpu::LaunchShape shape, const gpu::DeviceMemory& memory = {}) {
-  const auto fault = fault_of<kThreads>(body, shape, memory);
-  REQUIRE(fault.has_value());
-  CAPTURE(fault->what());
-  CHECK(fault->kind() == kind);
-  CHECK(gpu::to_string(fault->place().site) == gpu::to_string(kMistake));
+  const auto faults = faults_of<kThreads>(body, shape, memory);
+  REQUIRE(!faults.empty());
+  for (const auto& fault : faults) {
+    CAPTURE(fault.what());
+    CHECK(fault.kind() == kind);
+    CHECK(gpu::to_string(fault.place().site) == gpu::to_string(kMistake));
+  }
 }
 
 }  // namespace kvscope::testing
