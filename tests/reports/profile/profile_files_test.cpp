@@ -8,9 +8,9 @@
 
 #include <doctest/doctest.h>
 
-#include <map>
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <random>
 #include <set>
 
