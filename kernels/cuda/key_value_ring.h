@@ -137,6 +137,7 @@ class KeyValueRing {
  private:
   using Share = TileShare<Tile, kKeys, kThreads>;
   static_assert(kStages == 2 || kStages == 3);
+  static_assert((kKeys & (kKeys - 1)) == 0);
 
   KVSCOPE_DEVICE bool is_indexed() const { return arguments_.index != nullptr; }
 
@@ -179,7 +180,7 @@ class KeyValueRing {
   KVSCOPE_DEVICE void bring_values(int first, int stage) { bring_rows(first, stage, source_->values); }
 
   /// Two blocks' candidates have their places, in turn.
-  KVSCOPE_DEVICE std::int32_t* index_from(int first) const { return index_ + first % (2 * kKeys); }
+  KVSCOPE_DEVICE std::int32_t* index_from(int first) const { return index_ + (first & kKeys); }
 
   KVSCOPE_DEVICE void bring_rows(int first, int stage, const TokenAddresses& addresses) {
     const std::uint64_t history = load(&addresses.history) + Share::packet() * kPacketBytes;
