@@ -188,8 +188,21 @@ class KeyValueRing {
     const int own_stride = load(&addresses.own_stride_bytes);
     const int held = load(&source_->held);
     const int first_key = load(&source_->first_key);
-    const std::int32_t* index = index_from(first);
+    const int begin = first_key + first;
     std::byte* tile = memory_ + stage * kTileBytes;
+    if constexpr (Share::kPackets == 1) {
+      // Finding a row costs more than copying its one packet; most blocks are full and lie in one segment.
+      if (!is_indexed() && first + kKeys <= n_key_ && (begin >= held || begin + kKeys <= held)) {
+        const std::int64_t stride = begin < held ? Tile::kRowBytes : own_stride;
+        std::uint64_t token = (begin < held ? history : own) + (begin + Share::row()) * stride;
+        KVSCOPE_UNROLL
+        for (int pass = 0; pass < Share::kPasses; ++pass, token += Share::kPassRows * stride) {
+          Share::copy(tile, pass, reinterpret_cast<const std::byte*>(token), true);
+        }
+        return;
+      }
+    }
+    const std::int32_t* index = index_from(first);
     KVSCOPE_UNROLL
     for (int pass = 0; pass < Share::kPasses; ++pass) {
       const int row = Share::row() + pass * Share::kPassRows;
