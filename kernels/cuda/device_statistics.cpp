@@ -72,8 +72,7 @@ void check_statistics(const DeviceStatistics& problem) {
   if (problem.output.data != nullptr) check_heads(problem.output, type, "outputs");
   require(problem.softmax_scale != nullptr && problem.heads_result != nullptr && problem.tokens_result != nullptr,
           "device statistics: the scale or the place for results is missing");
-  require(problem.workspace != nullptr &&
-              problem.workspace_bytes >= workspace_bytes_per_head(problem.plan, dim),
+  require(problem.workspace != nullptr && problem.workspace_bytes >= workspace_bytes_per_head(problem.plan, dim),
           "device statistics: the workspace is too small");
 }
 

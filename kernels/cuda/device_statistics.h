@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/attention/ragged_attention.h"
+#include "kernels/cuda/device_selection.h"
 #include "kernels/cuda/map_plan.h"
 
 #include <cstdint>
@@ -77,8 +78,7 @@ struct StatisticsLayout {
 void check_statistics(const DeviceStatistics& problem);
 
 /// Queues everything on a stream of the current device, where nvcc is.
-/// @param stream  a cudaStream_t
 /// @throws Error  as check_statistics(); kEnvironment if CUDA refuses.
-void device_statistics(const DeviceStatistics& problem, void* stream);
+void queue_device_statistics(const DeviceStatistics& problem, DeviceStream stream);
 
 }  // namespace kvscope::gpu

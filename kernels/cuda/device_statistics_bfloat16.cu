@@ -4,8 +4,8 @@
 
 namespace kvscope::gpu {
 
-void statistics_of_bfloat16(const DeviceStatistics& problem, void* stream) {
-  launch_statistics<BFloat16>(problem, CudaLaunch(static_cast<cudaStream_t>(stream), 1));
+void statistics_of_bfloat16(const DeviceStatistics& problem, DeviceStream stream) {
+  launch_statistics<BFloat16>(problem, CudaLaunch(static_cast<cudaStream_t>(stream.stream), stream.multiprocessors));
 }
 
 }  // namespace kvscope::gpu

@@ -2,7 +2,7 @@
 
 namespace kvscope::gpu {
 
-void device_statistics(const DeviceStatistics& problem, void* stream) {
+void queue_device_statistics(const DeviceStatistics& problem, DeviceStream stream) {
   check_statistics(problem);
   switch (problem.type) {
     case ElementType::kFloat32:

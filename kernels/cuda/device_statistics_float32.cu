@@ -4,8 +4,8 @@
 
 namespace kvscope::gpu {
 
-void statistics_of_float32(const DeviceStatistics& problem, void* stream) {
-  launch_statistics<float>(problem, CudaLaunch(static_cast<cudaStream_t>(stream), 1));
+void statistics_of_float32(const DeviceStatistics& problem, DeviceStream stream) {
+  launch_statistics<float>(problem, CudaLaunch(static_cast<cudaStream_t>(stream.stream), stream.multiprocessors));
 }
 
 }  // namespace kvscope::gpu

@@ -11,7 +11,7 @@
 
 namespace kvscope::gpu {
 
-/// Starts the kernels of device_statistics() for one type of elements and one head size.
+/// Starts the kernels of queue_device_statistics() for one type of elements and one head size.
 template <typename Element, int kHeadDim, typename Launch>
 class StatisticsLaunch {
  public:
@@ -148,7 +148,7 @@ class StatisticsLaunch {
   int query_tiles_;
 };
 
-/// device_statistics() for one type of elements and any launcher; `problem` has passed check_statistics().
+/// queue_device_statistics() for one type of elements and any launcher; `problem` has passed check_statistics().
 template <typename Element, typename Launch>
 void launch_statistics(const DeviceStatistics& problem, const Launch& launch) {
   switch (problem.head_dim) {

@@ -2,6 +2,7 @@
 #include "collectors/base/parallel.h"
 #include "collectors/base/process_memory.h"
 #include "collectors/capture/collect.h"
+#include "kernels/cuda/device_statistics_engine.h"
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/engine_option.h"
 #include "reports/command_line/generation_options.h"
@@ -141,6 +142,7 @@ ExitStatus run_collect(const CommandContext& context) {
     print_estimate(estimate_collect(*engine, request), given(*values, "json"), context);
     return 0;
   }
+  request.statistics = statistics_engine_for(engine->device());
   catch_interrupts();
   const CollectResult result = collect(*engine, request);
   warn_of_omissions(result.left_out, context.err);
