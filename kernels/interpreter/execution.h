@@ -5,6 +5,7 @@
 #include "kernels/interpreter/copy_queue.h"
 #include "kernels/interpreter/device_memory.h"
 #include "kernels/interpreter/fiber.h"
+#include "kernels/interpreter/global_accesses.h"
 #include "kernels/interpreter/interpreter.h"
 #include "kernels/interpreter/kernel_fault.h"
 #include "kernels/interpreter/shared_memory.h"
@@ -101,6 +102,7 @@ struct Launch {
   const DeviceMemory::Region* last_region = nullptr;  ///< most accesses are to the region of the one before
   std::uint64_t random = 0;
   Turns turns;
+  GlobalAccesses* global = nullptr;  ///< nullptr: not to be judged
   bool is_abandoned = false;
   std::exception_ptr failure;
 

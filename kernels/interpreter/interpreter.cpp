@@ -259,6 +259,8 @@ void interpret(const KernelView& kernel, const LaunchShape& shape, const DeviceM
   launch.random = options.seed * 0x9E3779B97F4A7C15ULL + 1;
   check_launch(launch);
   if (shape.blocks == 0) return;
+  GlobalAccesses global(shape.blocks);
+  if (options.judges_global_order) launch.global = &global;
   Scheduler(launch).run();
   if (const DeviceMemory::Region* region = memory.overrun(); region != nullptr) {
     throw KernelFault(FaultKind::kOutOfBounds, {launch.kernel_name, 0, 0, {}},

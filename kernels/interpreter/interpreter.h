@@ -23,6 +23,9 @@ struct InterpreterOptions {
   int resident_blocks = 1;
   /// A launch that asks for more is a fault. The default suits every GPU from sm_80 on.
   std::int64_t shared_limit_bytes = kSharedBytesSm86;
+  /// Whether threads that use one place of a writable registered buffer must be ordered. Takes 12 bytes for each byte
+  /// that is used.
+  bool judges_global_order = true;
 };
 
 namespace interpreter {

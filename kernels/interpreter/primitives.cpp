@@ -42,13 +42,14 @@ void check_aligned(const void* address, std::size_t bytes, const char* what, con
         fmt::format("{} {} bytes at {}, which is no multiple of that", what, bytes, address));
 }
 
-void check_global(const void* address, std::size_t bytes, bool is_write, const char* what, const CallSite& site) {
+/// Whether the order of accesses there is to be judged as well.
+bool check_global(const void* address, std::size_t bytes, bool is_write, const char* what, const CallSite& site) {
   const auto* byte = static_cast<const std::byte*>(address);
   const auto* region = current_launch->last_region;
   if (region == nullptr || byte < region->begin || byte >= region->begin + region->bytes) {
     region = current_launch->memory->find(address);
     if (region == nullptr) {
-      if (is_private(address, bytes, is_write) || current_launch->memory->is_unregistered_allowed()) return;
+      if (is_private(address, bytes, is_write) || current_launch->memory->is_unregistered_allowed()) return false;
       report_out_of_bounds(address, bytes, what, site);
     }
     current_launch->last_region = region;
@@ -59,6 +60,7 @@ void check_global(const void* address, std::size_t bytes, bool is_write, const c
           fmt::format("{} offset {} of buffer '{}', which is only for reading", what, byte - region->begin,
                       region->name));
   }
+  return region->access == DeviceMemory::Access::kReadWrite && current_launch->global != nullptr;
 }
 
 /// The offset in shared memory of an access that must be there, aligned to its size.
@@ -95,7 +97,9 @@ void read(void* value, const void* address, const CallSite& site) {
     return;
   }
   check_aligned(address, kBytes, "load() reads", site);
-  check_global(address, kBytes, false, "load() reads", site);
+  if (check_global(address, kBytes, false, "load() reads", site)) {
+    current_launch->global->read(*current_thread, address, kBytes, site);
+  }
   std::memcpy(value, address, kBytes);
 }
 
@@ -109,7 +113,9 @@ void write(void* address, const void* value, const CallSite& site) {
     return;
   }
   check_aligned(address, kBytes, "store() writes", site);
-  check_global(address, kBytes, true, "store() writes", site);
+  if (check_global(address, kBytes, true, "store() writes", site)) {
+    current_launch->global->write(*current_thread, address, value, kBytes, site);
+  }
   std::memcpy(address, value, kBytes);
 }
 
@@ -134,7 +140,9 @@ void judge_atomic(void* address, const CallSite& site) {
     return;
   }
   check_aligned(address, kBytes, "atomic_add() changes", site);
-  check_global(address, kBytes, true, "atomic_add() changes", site);
+  if (check_global(address, kBytes, true, "atomic_add() changes", site)) {
+    current_launch->global->add(*current_thread, address, site);
+  }
 }
 
 void read_shared_row(void* value, const void* address, const CallSite& site) {
@@ -186,7 +194,10 @@ void copy_async(void* shared, const void* global, int bytes, CallSite site) {
   interpreter::take_turns();
   const std::int64_t offset = interpreter::shared_offset(shared, kBytes, "copy_async() writes", site);
   interpreter::check_aligned(global, kBytes, "copy_async() reads", site);
-  if (bytes > 0) interpreter::check_global(global, static_cast<std::size_t>(bytes), false, "copy_async() reads", site);
+  const auto count = static_cast<std::size_t>(bytes);
+  if (count > 0 && interpreter::check_global(global, count, false, "copy_async() reads", site)) {
+    current_launch->global->read(*current_thread, global, count, site);
+  }
   current_thread->block->shared->begin_copy(current_thread->index, offset, site);
   current_thread->copies.add({offset, global, bytes, site});
 }
@@ -196,6 +207,7 @@ void commit_copies(CallSite /*site*/) {
 }
 
 void fence_device(CallSite /*site*/) {
+  if (current_launch->global != nullptr) current_launch->global->fence(*current_thread);
   interpreter::yield();
 }
 

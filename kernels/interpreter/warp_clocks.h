@@ -39,6 +39,9 @@ class WarpClocks {
     for (std::uint32_t rest = warps; rest != 0; rest &= rest - 1) seen_[std::countr_zero(rest)] = seen;
   }
 
+  /// Parts what comes before now from what comes later, for nobody's eyes.
+  void advance() { ++now_; }
+
   /// Whether what warp `other` did at `time` comes before what `warp` does now. For a warp and itself: before the
   /// warp's last meeting; the order within one thread is not this class's business.
   [[nodiscard]] bool is_ordered(int other, std::uint64_t time, int warp) const { return time < seen_[warp][other]; }

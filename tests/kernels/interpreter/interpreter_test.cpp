@@ -150,50 +150,6 @@ TEST_CASE("threads that wait for another in a loop do not keep it from running")
   CHECK(*flag == 1);
 }
 
-TEST_CASE("the last block to arrive adds up what all left") {
-  constexpr int kBlocks = 9;
-  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
-    DeviceMemory memory;
-    int* arrived = memory.upload_writable("arrived", std::vector<int>{0});
-    int* parts = memory.allocate<int>("parts", kBlocks * 32);
-    int* sum = memory.allocate<int>("sum", 32);
-    run_kernel<64>(
-        [=] {
-          if (thread_index() < 32) store(parts + block_index() * 32 + thread_index(), block_index() + thread_index());
-          auto* is_last = reinterpret_cast<int*>(shared_memory());
-          fence_device();
-          synchronize_block();
-          if (thread_index() == 0) store(is_last, atomic_add(arrived, 1) == block_count() - 1 ? 1 : 0);
-          synchronize_block();
-          if (load(is_last) == 0 || thread_index() >= 32) return;
-          fence_device();
-          int total = 0;
-          for (int block = 0; block < block_count(); ++block) total += load(parts + block * 32 + thread_index());
-          store(sum + thread_index(), total);
-        },
-        {kBlocks, 16}, memory, {.seed = seed, .resident_blocks = 4});
-    for (int i = 0; i < 32; ++i) CHECK(sum[i] == kBlocks * (kBlocks - 1) / 2 + kBlocks * i);
-  }
-}
-
-TEST_CASE("accesses beyond a buffer are faults and those within are not") {
-  DeviceMemory memory;
-  int* ints = memory.allocate<int>("ints", 33);
-  const auto kernel = [ints](int offset) { return [=] { store(ints + lane_index() + offset, 1, kMistake); }; };
-  CHECK(passes<32>(kernel(1), {1, 0}, memory));
-  check_fault<32>(FaultKind::kOutOfBounds, kernel(2), {1, 0}, memory);
-  check_fault<32>(FaultKind::kOutOfBounds, kernel(-1), {1, 0}, memory);
-  // A packet that begins within and ends beyond.
-  check_fault<32>(
-      FaultKind::kOutOfBounds, [ints] { static_cast<void>(load_packet(ints + 32, kMistake)); }, {1, 0}, memory);
-  // A copy reads no more than it was told.
-  const auto copy = [ints](int bytes) {
-    return [=] { copy_async(shared_memory() + 16 * lane_index(), ints + 32, bytes, kMistake); };
-  };
-  CHECK(passes<32>(copy(4), {1, 512}, memory));
-  check_fault<32>(FaultKind::kOutOfBounds, copy(8), {1, 512}, memory);
-}
-
 TEST_CASE("accesses beyond shared memory are faults") {
   const auto kernel = [](int offset) {
     return [=] { store(reinterpret_cast<int*>(shared_memory()) + lane_index() + offset, 1, kMistake); };
@@ -248,14 +204,6 @@ TEST_CASE("a copy is of 0 to 16 bytes") {
         FaultKind::kBadArgument, [=] { copy_async(shared_memory() + 16 * lane_index(), bytes, count, kMistake); },
         {1, 512}, memory);
   }
-}
-
-TEST_CASE("what was uploaded is only for reading") {
-  DeviceMemory memory;
-  const int* input = memory.upload("input", std::vector<int>(32, 5));
-  CHECK(passes<32>([=] { static_cast<void>(load(input + lane_index())); }, {1, 0}, memory));
-  check_fault<32>(
-      FaultKind::kReadOnly, [=] { store(const_cast<int*>(input) + lane_index(), 1, kMistake); }, {1, 0}, memory);
 }
 
 TEST_CASE("memory of others must be entered or allowed") {
