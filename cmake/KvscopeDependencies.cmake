@@ -58,6 +58,10 @@ if(KVSCOPE_CUDA)
     # CMake 3.25 does not know C++20 for nvcc 13 and would silently compile C++17.
     add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>")
     set(CMAKE_CUDA_STANDARD_REQUIRED OFF)
+    # CMake 3.25 sets a property of this target without asking whether there is one; CUDA 13 has none any more.
+    if(NOT TARGET CUDA::nvToolsExt)
+      add_library(CUDA::nvToolsExt INTERFACE IMPORTED)
+    endif()
     find_package(CUDAToolkit QUIET)
     set(KVSCOPE_HAS_CUDA ON)
     message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER_VERSION}, architectures ${CMAKE_CUDA_ARCHITECTURES}")

@@ -54,12 +54,12 @@ def output_of(words, default=None):
     return done.stdout.strip() if done.returncode == 0 else default
 
 
-def run_logged(words, log, seconds, env=None):
+def run_logged(words, log, seconds, folder=ROOT):
     """Runs a program with its output in a file. @return its exit status, 124 after `seconds`"""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w") as file:
         try:
-            return subprocess.run(words, stdout=file, stderr=subprocess.STDOUT, timeout=seconds, env=env, cwd=ROOT).returncode
+            return subprocess.run(words, stdout=file, stderr=subprocess.STDOUT, timeout=seconds, cwd=folder).returncode
         except subprocess.TimeoutExpired:
             return 124
 
@@ -111,8 +111,9 @@ class Run:
     def machine(self):
         torch = torch_folder()
         version = None
-        if torch and (torch / "version.py").exists():
-            version = re.search(r"__version__ = '([^']+)'", (torch / "version.py").read_text())[1]
+        for place in (torch, torch / "torch") if torch else ():
+            if (place / "version.py").exists():
+                version = re.search(r"__version__ = '([^']+)'", (place / "version.py").read_text())[1]
         return {"gpu": self.gpu(), "kernel": " ".join(os.uname()), "torch": version,
                 "nvcc": (output_of(["nvcc", "--version"]) or "").splitlines()[-2:-1],
                 "gcc": (output_of(["g++", "--version"]) or "").splitlines()[:1],
@@ -131,7 +132,8 @@ class Run:
         if not usr.exists() or usr.stat().st_mtime < archive.stat().st_mtime:
             shutil.rmtree(self.libraries, ignore_errors=True)
             self.libraries.mkdir(parents=True)
-            status = run_logged(["tar", "-C", str(self.libraries), "-xJf", str(archive)], self.logs / "unpack.log", 300)
+            # Not every machine has xz; CMake can always read it.
+            status = run_logged(["cmake", "-E", "tar", "xf", str(archive)], self.logs / "unpack.log", 300, self.libraries)
             if status != 0:
                 raise Failure(f"unpacking failed: {tail(self.logs / 'unpack.log')}")
             self.adapt_libraries(usr)
@@ -144,8 +146,11 @@ class Run:
         if compiler.exists():
             compiler = compiler.resolve()
             compiler.write_text(compiler.read_text().replace("/usr/", f"{usr}/").replace('prefix="/usr"', f'prefix="{usr}"'))
-        # pkgconf needs its own library, and all paths in .pc files begin with /usr.
+        # h5cc names libcurl, of which only the library itself travels.
         library = usr / "lib" / TRIPLET
+        if not (library / "libcurl.so").exists():
+            (library / "libcurl.so").symlink_to("libcurl.so.4")
+        # pkgconf needs its own library, and all paths in .pc files begin with /usr.
         wrapper = usr / "bin" / "pkg-config-here"
         wrapper.write_text(f"#!/bin/sh\nLD_LIBRARY_PATH={library} PKG_CONFIG_SYSROOT_DIR={self.libraries} "
                            f"PKG_CONFIG_LIBDIR={library}/pkgconfig:{usr}/share/pkgconfig exec {usr}/bin/pkgconf \"$@\"\n")
