@@ -32,63 +32,53 @@ gpu::DeviceStream current_stream(at::Device device, int multiprocessors) {
   return {.stream = backend.getStreamNativeHandle(backend.getStream(device)), .multiprocessors = multiprocessors};
 }
 
-at::Tensor packed(const at::Tensor& tensor) {
-  return tensor.contiguous();
+void check_type(const at::Tensor& tensor, const char* what, const DeviceCacheOptions& options) {
+  if (tensor.device() == options.device && compute_type_of(tensor, what) == options.type) return;
+  throw usage_error("the cache is for {} on {}; {} is {} on {}", element_name(options.type), options.device.str(), what,
+                    element_name(compute_type_of(tensor, what)), tensor.device().str());
 }
 
 }  // namespace
 
 struct DeviceKvCache::Implementation {
-  Implementation(Plan the_plan, std::shared_ptr<gpu::DeviceKernels> the_kernels, AttendedRecord the_record)
+  Implementation(Plan the_plan, std::shared_ptr<gpu::DeviceKernels> the_kernels, const DeviceCacheOptions& the_options)
       : plan(std::move(the_plan)),
         lifetimes(plan.steps, plan.keeps_last_step),
         kernels(std::move(the_kernels)),
-        record(the_record) {}
-
-  DeviceLayerCache& layer_for(const AttentionSite& site, const Step& step, ElementType type, at::Device device);
+        options(the_options) {}
 
   const Plan plan;
   const TokenLifetimes lifetimes;
   const std::shared_ptr<gpu::DeviceKernels> kernels;
-  const AttendedRecord record;
+  const DeviceCacheOptions options;
   std::int64_t rows = 0;
   std::unique_ptr<DevicePlan> shared;
   std::vector<std::unique_ptr<DeviceLayerCache>> layers;
 };
 
-DeviceLayerCache& DeviceKvCache::Implementation::layer_for(const AttentionSite& site, const Step& step,
-                                                           ElementType type, at::Device device) {
-  const bool fits = shared != nullptr && shared->device() == device && !layers.empty() && layers[0]->type() == type;
-  if (!fits) {
-    require(step.index == 0 && site.layer == 0, "DeviceKvCache: element type or device changed within a run");
-    layers.clear();
-    shared = std::make_unique<DevicePlan>(plan, lifetimes, rows, device);
-    for (int layer = 0; layer < plan.model.layers; ++layer) {
-      layers.push_back(std::make_unique<DeviceLayerCache>(*shared, layer, type, record));
-    }
-  }
-  DeviceLayerCache& layer = *layers[static_cast<std::size_t>(site.layer)];
-  require(layer.next_step() == step.index, "DeviceKvCache: steps ascend by one");
-  return layer;
-}
-
-DeviceKvCache::DeviceKvCache(Plan plan, std::shared_ptr<gpu::DeviceKernels> kernels, AttendedRecord record) {
+DeviceKvCache::DeviceKvCache(Plan plan, std::shared_ptr<gpu::DeviceKernels> kernels,
+                             const DeviceCacheOptions& options) {
   check_plan(plan, "plan");
   check_kernels_can(plan);
   require(kernels != nullptr, "DeviceKvCache: kernels are needed");
-  implementation_ = std::make_unique<Implementation>(std::move(plan), std::move(kernels), record);
+  implementation_ = std::make_unique<Implementation>(std::move(plan), std::move(kernels), options);
 }
 
 DeviceKvCache::~DeviceKvCache() = default;
 
 void DeviceKvCache::begin(std::int64_t rows) {
   require(rows >= 1, "DeviceKvCache: at least one row");
+  const LibTorchScope scope;
   Implementation& self = *implementation_;
   if (rows != self.rows) {
     self.layers.clear();
-    self.shared.reset();
+    self.rows = rows;
+    self.shared = std::make_unique<DevicePlan>(self.plan, self.lifetimes, rows, self.options.device);
+    for (int layer = 0; layer < self.plan.model.layers; ++layer) {
+      self.layers.push_back(
+          std::make_unique<DeviceLayerCache>(*self.shared, layer, self.options.type, self.options.record));
+    }
   }
-  self.rows = rows;
   for (const auto& layer : self.layers) layer->clear();
 }
 
@@ -97,14 +87,14 @@ at::Tensor DeviceKvCache::attend(const AttentionSite& site, const Step& step, co
   const LibTorchScope scope;
   Implementation& self = *implementation_;
   check_call(self.plan, self.rows, site, step, q, k, v);
+  check_type(q, "q", self.options);
+  check_type(k, "k", self.options);
+  check_type(v, "v", self.options);
   const c10::DeviceGuard guard(q.device());
-  const ElementType type = compute_type_of(q, "q");
-  if (compute_type_of(k, "k") != type || compute_type_of(v, "v") != type) {
-    throw usage_error("a cache on a GPU has queries, keys and values of one element type");
-  }
-  DeviceLayerCache& layer = self.layer_for(site, step, type, q.device());
+  DeviceLayerCache& layer = *self.layers[static_cast<std::size_t>(site.layer)];
+  require(layer.next_step() == step.index, "DeviceKvCache: steps ascend by one");
   const gpu::DeviceStream stream = current_stream(q.device(), self.kernels->multiprocessors());
-  return layer.attend(*self.kernels, stream, site, step.index, packed(q), packed(k), packed(v));
+  return layer.attend(*self.kernels, stream, site, step.index, q.contiguous(), k.contiguous(), v.contiguous());
 }
 
 std::int64_t DeviceKvCache::held_bytes() const {
@@ -135,8 +125,7 @@ std::vector<std::int32_t> DeviceKvCache::attended_positions(int layer, std::int6
   require(row >= 0 && row < self.rows && head >= 0 && head < self.plan.model.kv_heads,
           "attended_positions: no such row or head");
   const DeviceLayerCache& cache = *self.layers[static_cast<std::size_t>(layer)];
-  return positions_among_keys(self.plan.steps, self.lifetimes, cache.next_step() - 1,
-                              cache.attended_tokens(row, head));
+  return positions_among_keys(self.plan.steps, self.lifetimes, cache.next_step() - 1, cache.attended_tokens(row, head));
 }
 
 }  // namespace kvscope

@@ -103,8 +103,7 @@ DeviceLayerCache::DeviceLayerCache(DevicePlan& shared, int layer, ElementType ty
   }
   for (int step = 0; step <= plan.steps.size(); ++step) {
     for (int pair = 0; pair < shared.pairs(); ++pair) {
-      held.push_back(
-          static_cast<std::int32_t>(DeviceSchedule::held_before(plan.at(layer, pair % kv_heads), step)));
+      held.push_back(static_cast<std::int32_t>(DeviceSchedule::held_before(plan.at(layer, pair % kv_heads), step)));
     }
   }
   const std::int64_t row_bytes = plan.model.head_dim * element_bytes(type);
@@ -179,8 +178,7 @@ at::Tensor DeviceLayerCache::attend(gpu::DeviceKernels& kernels, gpu::DeviceStre
   attend_to(kernels, stream, tokens, step, q, output);
   if (record_ == AttendedRecord::kLatestStep) record_attended(step);
   if (schedule.merges_carried) {
-    merge(kernels, stream, tokens, shared_.carry_losers.view(shared_.stride()),
-          shared_.carried.view(shared_.stride()));
+    merge(kernels, stream, tokens, shared_.carry_losers.view(shared_.stride()), shared_.carried.view(shared_.stride()));
   }
   carry_on(kernels, stream, tokens, step);
   ++next_step_;
@@ -221,11 +219,9 @@ void DeviceLayerCache::select(gpu::DeviceKernels& kernels, gpu::DeviceStream str
     kernels.observation_scores(problem, stream);
   }
   if (schedule.weighs_values) {
-    kernels.token_norms({.tokens = tokens,
-                         .part = gpu::TokenPart::kValues,
-                         .norms = shared_.value_norms.data(),
-                         .stride = stride},
-                        stream);
+    kernels.token_norms(
+        {.tokens = tokens, .part = gpu::TokenPart::kValues, .norms = shared_.value_norms.data(), .stride = stride},
+        stream);
   }
   gpu::DevicePlaces kept = shared_.kept.view(stride);
   kept.count = counted_[step % 2].data();
@@ -272,9 +268,8 @@ void DeviceLayerCache::merge(gpu::DeviceKernels& kernels, gpu::DeviceStream stre
                        stream);
 }
 
-void DeviceLayerCache::attend_to(gpu::DeviceKernels& kernels, gpu::DeviceStream stream,
-                                 const gpu::DeviceTokens& tokens, int step, const at::Tensor& q,
-                                 const at::Tensor& output) {
+void DeviceLayerCache::attend_to(gpu::DeviceKernels& kernels, gpu::DeviceStream stream, const gpu::DeviceTokens& tokens,
+                                 int step, const at::Tensor& q, const at::Tensor& output) {
   const Plan& plan = shared_.plan();
   const LayerStepSchedule& schedule = shared_.schedule().at(layer_, step);
   const auto read_only = [](const StridedHeads<void*>& heads) {
@@ -369,7 +364,8 @@ void DeviceLayerCache::record_attended(int step) {
 }
 
 std::vector<std::int32_t> DeviceLayerCache::attended_tokens(std::int64_t row, int head) const {
-  if (record_ == AttendedRecord::kNone) throw usage_error("DeviceKvCache: it was not asked to record what is attended to");
+  if (record_ == AttendedRecord::kNone)
+    throw usage_error("DeviceKvCache: it was not asked to record what is attended to");
   require(next_step_ > 0, "DeviceKvCache: nothing was attended to yet");
   const Plan& plan = shared_.plan();
   const std::int64_t pair = row * plan.model.kv_heads + head;

@@ -115,8 +115,8 @@ class DeviceLayerCache {
   AttendedRecord record_;
   int next_step_ = 0;
 
-  DeviceBuffer keys_;    ///< [slots, head_dim]
-  DeviceBuffer values_;  ///< [slots, head_dim]
+  DeviceBuffer keys_;                       ///< [slots, head_dim]
+  DeviceBuffer values_;                     ///< [slots, head_dim]
   DeviceArray<std::int64_t> first_slot_;    ///< [pairs]
   DeviceArray<std::int32_t> planned_held_;  ///< [K + 1, pairs] before each step, and at the end
   DeviceArray<std::int32_t> counted_[2];    ///< [pairs] held after a step that selected: written in turns

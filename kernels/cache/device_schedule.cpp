@@ -98,8 +98,8 @@ void DeviceSchedule::add_head(const Plan& plan, const HeadBudget& budget, const 
     const std::int64_t needed = uniform[index(step)] && outlives[index(step * n_step_ + step)] == 0 ? 0 : candidates;
     const bool ranks = !uniform[index(step)] || attended < candidates || may_carry < needed;
     const bool observes = has_attention && (ranks || collects_attention(plan, flow, budget, step));
-    const bool merges = ranks && rule.losers.kind == Losers::kMerge &&
-                        (!rule.losers.last_step_only || step == n_step_ - 1);
+    const bool merges =
+        ranks && rule.losers.kind == Losers::kMerge && (!rule.losers.last_step_only || step == n_step_ - 1);
 
     const std::size_t place = index((std::int64_t{budget.layer} * n_step_ + step) * plan.model.kv_heads + budget.head);
     attend[place] = count(may_attend);

@@ -15,6 +15,10 @@ class PlannedKvCache : public KvCache {
   /// attended to at the latest attend() of `layer`; ascending. Waits for a device.
   [[nodiscard]] virtual std::vector<std::int32_t> attended_positions(int layer, std::int64_t row, int head) const = 0;
 
+  /// Bytes beside keys and values that it keeps where they are: lists, counts, workspaces; 0 where that is memory of
+  /// the process like any other.
+  [[nodiscard]] virtual std::int64_t overhead_bytes() const { return 0; }
+
   /// Seconds spent since begin(): selecting (scores, top-k, compaction, merge) and attending. None where work is only
   /// queued: a clock of the host would not see it.
   [[nodiscard]] virtual std::optional<double> selection_seconds() const = 0;

@@ -4,6 +4,7 @@
 #include "classifiers/plan/accounting.h"
 #include "collectors/base/parallel.h"
 #include "collectors/base/stopwatch.h"
+#include "collectors/models/device_memory.h"
 
 #include <algorithm>
 
@@ -16,6 +17,11 @@ std::size_t index(std::int64_t i) {
 
 std::int64_t batch_rows(const Engine& engine, const GenerationRequest& request) {
   return rows_per_sample(engine.model()) * static_cast<std::int64_t>(request.labels.size());
+}
+
+/// Keeps a sum of what is there.
+void add(std::optional<double>& sum, const std::optional<double>& seconds) {
+  if (seconds) sum = sum.value_or(0.0) + *seconds;
 }
 
 /// Share of equal tokens of one sample. a, b: [batch, N_k] int64.
@@ -43,13 +49,30 @@ double mean_divergence(const at::Tensor& full, const at::Tensor& compressed, std
 
 }  // namespace
 
-CompressedRun::CompressedRun(const Engine& engine, const Plan& plan, const GenerationRequest& request,
-                             const OutputRecorder& reference)
+CompressedRun::CompressedRun(const Engine& engine, const CacheFactory& caches, const Plan& plan,
+                             const GenerationRequest& request, const OutputRecorder& reference, AttendedRecord record)
     : ledger_(cache_ledger(plan, engine.model(), static_cast<std::int64_t>(request.labels.size()))),
-      cache_(plan),
-      comparison_(cache_, reference, engine.model().layers, static_cast<std::int64_t>(request.labels.size())),
+      cache_(caches.compressed(plan, engine.model(), record)),
+      comparison_(*cache_, reference, engine.model().layers, static_cast<std::int64_t>(request.labels.size())),
       session_(engine.start(request)) {
-  comparison_.begin(batch_rows(engine, request));
+  begin(engine, batch_rows(engine, request));
+}
+
+void CompressedRun::begin(const Engine& engine, std::int64_t rows) {
+  const auto before = device_memory_use(engine.device());
+  comparison_.begin(rows);
+  const auto after = device_memory_use(engine.device());
+  if (!before || !after) return;
+  made_.emplace();
+  made_->cache_requested_bytes = after->requested_bytes - before->requested_bytes;
+  made_->cache_overhead_bytes = cache_->overhead_bytes();
+  made_->unexplained_bytes = made_->cache_requested_bytes - cache_->allocated_bytes() - made_->cache_overhead_bytes;
+}
+
+std::optional<ReplayDeviceBytes> CompressedRun::device_bytes() const {
+  std::optional<ReplayDeviceBytes> bytes = made_;
+  if (bytes) bytes->cache_workspace_bytes = cache_->overhead_bytes() - bytes->cache_overhead_bytes;
+  return bytes;
 }
 
 StepOutcome CompressedRun::advance(const std::optional<at::Tensor>& forced_tokens) {
@@ -57,24 +80,27 @@ StepOutcome CompressedRun::advance(const std::optional<at::Tensor>& forced_token
   const Stopwatch watch;
   StepOutcome outcome = session_->advance(comparison_, forced_tokens);
   step_seconds_ = watch.seconds() - (comparison_.comparison_seconds() - compared_before);
-  check_held(ledger_, outcome.step, cache_.held_bytes());
-  check_allocated(ledger_, cache_.allocated_bytes());
-  peak_bytes_ = std::max(peak_bytes_, cache_.held_bytes());
+  const std::int64_t held = cache_->held_bytes();
+  check_held(ledger_, outcome.step, held);
+  check_allocated(ledger_, cache_->allocated_bytes());
+  peak_bytes_ = std::max(peak_bytes_, held);
   return outcome;
 }
 
-Lockstep::Lockstep(const Engine& engine, const Plan& plan, const GenerationRequest& request, std::int64_t first_sample,
-                   ReplayRecord& record)
+Lockstep::Lockstep(const Engine& engine, const CacheFactory& caches, const Plan& plan, const GenerationRequest& request,
+                   std::int64_t first_sample, AttendedRecord attended, ReplayRecord& record)
     : engine_(engine),
       first_sample_(first_sample),
       samples_(static_cast<std::int64_t>(request.labels.size())),
       record_(record),
-      full_cache_(bundled_attention()),
-      full_recorder_(full_cache_, engine.model().layers),
+      full_cache_(caches.full(engine.model(), engine.steps())),
+      full_recorder_(*full_cache_, engine.model().layers),
       full_session_(engine.start(request)) {
   full_recorder_.begin(batch_rows(engine, request));
-  if (record.free_running) free_running_.emplace(engine, plan, request, full_recorder_);
-  if (record.teacher_forced) teacher_forced_.emplace(engine, plan, request, full_recorder_);
+  if (record.free_running) free_running_.emplace(engine, caches, plan, request, full_recorder_, attended);
+  if (record.teacher_forced) {
+    teacher_forced_.emplace(engine, caches, plan, request, full_recorder_, AttendedRecord::kNone);
+  }
 }
 
 void Lockstep::advance() {
@@ -83,7 +109,7 @@ void Lockstep::advance() {
   step_ = full.step;
   ReplayStepSeconds& seconds = record_.seconds.steps[index(step_)];
   seconds.full += watch.seconds();
-  full_peak_bytes_ = std::max(full_peak_bytes_, full_cache_.held_bytes());
+  full_peak_bytes_ = std::max(full_peak_bytes_, full_cache_->held_bytes());
   if (free_running_) compare(*free_running_, full, free_running_->advance(std::nullopt), *record_.free_running);
   if (teacher_forced_) compare(*teacher_forced_, full, teacher_forced_->advance(full.tokens), *record_.teacher_forced);
   seconds.compressed += timed_run().step_seconds();
@@ -97,7 +123,7 @@ void Lockstep::compare(CompressedRun& run, const StepOutcome& full, const StepOu
     measured.kl(full.step, at) = mean_divergence(full.logits, compressed.logits, sample);
   });
   for (int layer = 0; layer < engine_.model().layers; ++layer) {
-    const Array<double>& errors = run.comparison().errors(layer);
+    const Array<double> errors = run.comparison().errors(layer);
     for (std::int64_t head = 0; head < errors.extent(0); ++head) {
       std::ranges::copy(errors.slice(head),
                         measured.output_error.slice(full.step, layer, head).begin() + first_sample_);
@@ -107,15 +133,16 @@ void Lockstep::compare(CompressedRun& run, const StepOutcome& full, const StepOu
 
 void Lockstep::finish() {
   CompressedRun& run = timed_run();
-  record_.seconds.attention += run.cache().attention_seconds().value_or(0.0);
-  record_.seconds.selection += run.cache().selection_seconds().value_or(0.0);
+  add(record_.seconds.attention, run.cache().attention_seconds());
+  add(record_.seconds.selection, run.cache().selection_seconds());
   const std::int64_t rows = rows_per_sample(engine_.model()) * samples_;
   ReplayCacheBytes& bytes = record_.cache;
   if (rows <= bytes.rows) return;
   bytes.rows = rows;
+  record_.device = run.device_bytes();
   bytes.allocated_bytes = run.cache().allocated_bytes();
   bytes.peak_bytes = run.peak_bytes();
-  bytes.baseline_allocated_bytes = full_cache_.allocated_bytes();
+  bytes.baseline_allocated_bytes = full_cache_->allocated_bytes();
   bytes.baseline_peak_bytes = full_peak_bytes_;
 }
 

@@ -6,6 +6,8 @@
 #include "collectors/models/libtorch_scope.h"
 #include "kernels/replay/replay_measurements.h"
 
+#include <ATen/TensorOperators.h>
+
 #include <utility>
 
 namespace kvscope {
@@ -20,10 +22,40 @@ at::Tensor OutputRecorder::attend(const AttentionSite& site, const Step& step, c
 at::Tensor OutputComparison::attend(const AttentionSite& site, const Step& step, const at::Tensor& q,
                                     const at::Tensor& k, const at::Tensor& v) {
   at::Tensor output = cache_->attend(site, step, q, k, v);
+  if (!output.is_cpu()) {
+    device_outputs_.at(static_cast<std::size_t>(site.layer)) = output;
+    return output;
+  }
   const Stopwatch watch;
   errors_.at(static_cast<std::size_t>(site.layer)) = output_errors(output, reference_->output(site.layer), samples_);
   comparison_seconds_ += watch.seconds();
   return output;
+}
+
+Array<double> OutputComparison::errors(int layer) const {
+  const at::Tensor& output = device_outputs_.at(static_cast<std::size_t>(layer));
+  if (output.defined()) return output_errors(output, reference_->output(layer), samples_);
+  return errors_.at(static_cast<std::size_t>(layer));
+}
+
+Array<double> library_output_errors(const at::Tensor& output, const at::Tensor& reference, std::int64_t samples) {
+  const std::int64_t heads = output.size(1);
+  // [rows, heads, N_k, head_dim] -> [branches, samples, heads, ...] -> [samples, heads]
+  const auto squares = [&](const at::Tensor& values) {
+    return values.square().sum(at::IntArrayRef{2, 3}).view({-1, samples, heads}).sum(0).to(at::kCPU).contiguous();
+  };
+  const at::Tensor theirs = reference.to(at::kDouble);
+  const at::Tensor difference = squares(output.to(at::kDouble) - theirs);
+  const at::Tensor length = squares(theirs);
+  Array<double> errors({heads, samples});
+  for (std::int64_t sample = 0; sample < samples; ++sample) {
+    for (std::int64_t head = 0; head < heads; ++head) {
+      const std::int64_t at = sample * heads + head;
+      errors(head, sample) =
+          relative_error(difference.const_data_ptr<double>()[at], length.const_data_ptr<double>()[at]);
+    }
+  }
+  return errors;
 }
 
 Array<double> output_errors(const at::Tensor& output, const at::Tensor& reference, std::int64_t samples) {
@@ -31,6 +63,7 @@ Array<double> output_errors(const at::Tensor& output, const at::Tensor& referenc
           "output_errors: the outputs of both runs must have the same shape");
   require(samples >= 1 && output.size(0) % samples == 0, "output_errors: rows must be a multiple of the samples");
   const LibTorchScope scope;
+  if (!output.is_cpu()) return library_output_errors(output, reference, samples);
   const at::Tensor ours = output.to(at::kFloat).contiguous();
   const at::Tensor theirs = reference.to(at::kFloat).contiguous();
   const std::int64_t rows = ours.size(0);

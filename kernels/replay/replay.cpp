@@ -6,6 +6,7 @@
 #include "collectors/base/process_memory.h"
 #include "collectors/base/progress.h"
 #include "collectors/base/stopwatch.h"
+#include "collectors/models/device_memory.h"
 #include "kernels/replay/image_comparison.h"
 #include "kernels/replay/lockstep.h"
 
@@ -30,9 +31,6 @@ void check_options(const Engine& engine, const ReplayOptions& options) {
   const GenerationRequest& request = options.request;
   require(!request.labels.empty() && request.labels.size() == request.sample_ids.size(),
           "replay: one label and one number for each of at least one sample");
-  if (engine.device().is_cuda()) {
-    throw environment_error("{}: the compressed cache of this version is on the CPU", name_of(engine.device()));
-  }
   require(options.batch >= 1, "replay: a batch has at least one sample");
   require(options.free_running || options.teacher_forced, "replay: nothing to compare");
   if (options.evaluator != nullptr && options.evaluator->classes() != engine.classes()) {
@@ -55,6 +53,7 @@ class Replay {
       : engine_(engine),
         plan_(plan),
         options_(options),
+        caches_(options.caches != nullptr ? options.caches : caches_for(engine.device())),
         samples_(static_cast<std::int64_t>(options.request.labels.size())),
         images_(options.evaluator, options.reference, options.keep_images) {
     if (options.free_running) record_.free_running.emplace(samples_, engine.steps(), engine.model());
@@ -76,11 +75,13 @@ class Replay {
  private:
   void run_batch(std::int64_t first, std::int64_t count, Progress& progress) {
     const std::int64_t n_step = engine_.steps().size();
-    Lockstep batch(engine_, plan_, part_of(options_.request, first, count), first, record_);
+    const bool keeps_positions = first == 0 && options_.free_running && options_.keep_images;
+    Lockstep batch(engine_, *caches_, plan_, part_of(options_.request, first, count), first,
+                   keeps_positions ? AttendedRecord::kLatestStep : AttendedRecord::kNone, record_);
     for (std::int64_t step = 1; !batch.done(); ++step) {
       throw_if_interrupted();
       batch.advance();
-      if (first == 0 && options_.free_running && options_.keep_images) {
+      if (keeps_positions) {
         batch.append_kept_positions(head_stride(), kept_);
       }
       progress.update(first * n_step + step * count);
@@ -114,6 +115,7 @@ class Replay {
     result.cache = cache_bytes();
     if (options_.keep_images && options_.free_running) outcome.images = kept_images();
     result.process_peak_bytes = peak_process_bytes();
+    result.device = device_bytes();
     result.seconds = seconds(watch);
     return outcome;
   }
@@ -141,6 +143,18 @@ class Replay {
     return bytes;
   }
 
+  [[nodiscard]] std::optional<ReplayDeviceBytes> device_bytes() const {
+    const auto use = device_memory_use(engine_.device());
+    if (!use) return std::nullopt;
+    ReplayDeviceBytes bytes = record_.device.value_or(ReplayDeviceBytes{});
+    bytes.name = name_of(engine_.device());
+    bytes.total_bytes = use->total_bytes;
+    bytes.used_bytes = use->used_bytes;
+    bytes.reserved_peak_bytes = use->reserved_peak_bytes;
+    bytes.allocated_peak_bytes = use->allocated_peak_bytes;
+    return bytes;
+  }
+
   [[nodiscard]] ReplayImages kept_images() {
     ReplayImages images = images_.images();
     images.kept = std::move(kept_);
@@ -163,6 +177,7 @@ class Replay {
   const Engine& engine_;
   const Plan& plan_;
   const ReplayOptions& options_;
+  std::shared_ptr<const CacheFactory> caches_;
   std::int64_t samples_;
   ReplayRecord record_;
   ImageComparison images_;

@@ -3,10 +3,12 @@
 #include "classifiers/plan/plan.h"
 #include "collectors/models/engine.h"
 #include "collectors/models/evaluator.h"
+#include "kernels/cache/cache_factory.h"
 #include "kernels/replay/replay_images.h"
 #include "kernels/replay/replay_result.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <ostream>
 #include <string_view>
@@ -22,6 +24,7 @@ struct ReplayOptions {
   const Evaluator* evaluator = nullptr;  ///< judges the images of the free-running mode
   const FeatureStatistics* reference = nullptr;  ///< of real images, for the Frechet distance
   bool keep_images = false;                      ///< fill ReplayOutcome::images
+  std::shared_ptr<const CacheFactory> caches;    ///< default: those of the engine's device
   std::ostream* progress = nullptr;              ///< where to say how far it is; nullptr is silent
 };
 
@@ -35,10 +38,11 @@ struct ReplayOutcome {
 inline constexpr std::int64_t kMostKeptHeads = 64;
 
 /// Generates with the full cache and with the plan's compressed one, side by side and step by step, from the
-/// same random numbers, and compares. Both use the same attention kernel (bundled_attention()), so under the
+/// same random numbers, and compares. Both use the same attention kernel (CacheFactory), so under the
 /// plans "full" and "lossless" every bit agrees. The full run is computed once for both modes.
 ///
-/// The figures depend neither on the batch size nor on the number of threads.
+/// On the CPU the figures depend neither on the batch size nor on the number of threads; on a GPU the library sums
+/// in another order for other batches.
 ///
 /// @param plan_name  the plan's file, for messages
 /// @throws Error  kBadInput if the plan was made for another model or other steps, or the evaluator knows

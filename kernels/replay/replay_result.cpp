@@ -204,6 +204,37 @@ ReplayCacheBytes cache_from(const Json& json, std::string_view where) {
           .baseline_peak_bytes = count("baseline_peak_bytes")};
 }
 
+Json memory_json(const ReplayResult& result) {
+  Json json{{"process_peak_bytes", result.process_peak_bytes}};
+  if (!result.device) return json;
+  const ReplayDeviceBytes& device = *result.device;
+  json["device"] = {{"name", device.name},
+                    {"total_bytes", device.total_bytes},
+                    {"used_bytes", device.used_bytes},
+                    {"reserved_peak_bytes", device.reserved_peak_bytes},
+                    {"allocated_peak_bytes", device.allocated_peak_bytes},
+                    {"cache_requested_bytes", device.cache_requested_bytes},
+                    {"cache_overhead_bytes", device.cache_overhead_bytes},
+                    {"cache_workspace_bytes", device.cache_workspace_bytes},
+                    {"unexplained_bytes", device.unexplained_bytes}};
+  return json;
+}
+
+std::optional<ReplayDeviceBytes> device_from(const Json& memory, std::string_view where) {
+  if (!memory.contains("device")) return std::nullopt;
+  const Json& json = memory["device"];
+  const auto count = [&](std::string_view field) { return json_field<std::int64_t>(json, field, where); };
+  return ReplayDeviceBytes{.name = json_field<std::string>(json, "name", where),
+                           .total_bytes = count("total_bytes"),
+                           .used_bytes = count("used_bytes"),
+                           .reserved_peak_bytes = count("reserved_peak_bytes"),
+                           .allocated_peak_bytes = count("allocated_peak_bytes"),
+                           .cache_requested_bytes = count("cache_requested_bytes"),
+                           .cache_overhead_bytes = count("cache_overhead_bytes"),
+                           .cache_workspace_bytes = count("cache_workspace_bytes"),
+                           .unexplained_bytes = count("unexplained_bytes")};
+}
+
 Json seconds_json(const ReplaySeconds& seconds) {
   Json steps = Json::array();
   for (const ReplayStepSeconds& step : seconds.steps) {
@@ -211,8 +242,8 @@ Json seconds_json(const ReplaySeconds& seconds) {
   }
   return {{"generation_full", seconds.generation_full},
           {"generation_compressed", seconds.generation_compressed},
-          {"attention", seconds.attention},
-          {"selection", seconds.selection},
+          {"attention", seconds.attention ? Json(*seconds.attention) : Json()},
+          {"selection", seconds.selection ? Json(*seconds.selection) : Json()},
           {"decoding", seconds.decoding},
           {"evaluation", seconds.evaluation},
           {"total", seconds.total},
@@ -223,11 +254,15 @@ ReplaySeconds seconds_from(const Json& json, std::string_view where) {
   const auto seconds = [&](const Json& object, std::string_view field) {
     return json_field<double>(object, field, where);
   };
+  const auto seconds_or_null = [&](std::string_view field) -> std::optional<double> {
+    if (json.contains(field) && json[std::string(field)].is_null()) return std::nullopt;
+    return seconds(json, field);
+  };
   ReplaySeconds result{.steps = {},
                        .generation_full = seconds(json, "generation_full"),
                        .generation_compressed = seconds(json, "generation_compressed"),
-                       .attention = seconds(json, "attention"),
-                       .selection = seconds(json, "selection"),
+                       .attention = seconds_or_null("attention"),
+                       .selection = seconds_or_null("selection"),
                        .decoding = seconds(json, "decoding"),
                        .evaluation = seconds(json, "evaluation"),
                        .total = seconds(json, "total")};
@@ -273,7 +308,7 @@ Json to_json(const ReplayResult& result) {
             {"run", result.run},
             {"made_from", result.made_from},
             {"cache", cache_json(result.cache)},
-            {"memory", {{"process_peak_bytes", result.process_peak_bytes}}},
+            {"memory", memory_json(result)},
             {"seconds", seconds_json(result.seconds)}};
   if (result.free_running) json["free_running"] = free_running_json(*result.free_running);
   if (result.teacher_forced) json["teacher_forced"] = mode_json(*result.teacher_forced);
@@ -295,6 +330,7 @@ ReplayResult replay_from_json(const Json& json, std::string_view where) {
   result.cache = cache_from(json_field<Json>(json, "cache", where), fmt::format("{}: cache", where));
   const Json memory = json_field_or(json, "memory", where, Json(Json::value_t::object));
   result.process_peak_bytes = json_field_or<std::int64_t>(memory, "process_peak_bytes", where, 0);
+  result.device = device_from(memory, fmt::format("{}: memory: device", where));
   result.seconds = seconds_from(json_field<Json>(json, "seconds", where), fmt::format("{}: seconds", where));
   result.samples = samples_from(json_field<Json>(json, "samples", where), where);
   if (json.contains("free_running")) {

@@ -84,16 +84,32 @@ struct ReplayStepSeconds {
 };
 
 /// Where the time went, in seconds over all samples. Attention and selection are parts of
-/// `generation_compressed`; kernels that run on several threads count wall time.
+/// `generation_compressed`; kernels that run on several threads count wall time. On a GPU, where calls only queue
+/// work, the two are not told apart (kvscope profile does).
 struct ReplaySeconds {
   std::vector<ReplayStepSeconds> steps;  ///< of the free-running comparison, else of the teacher-forced one
   double generation_full = 0.0;
   double generation_compressed = 0.0;  ///< the same run as `steps`
-  double attention = 0.0;              ///< of the compressed cache
-  double selection = 0.0;              ///< scores, top-k, compaction, merge
+  std::optional<double> attention;     ///< of the compressed cache
+  std::optional<double> selection;     ///< scores, top-k, compaction, merge
   double decoding = 0.0;               ///< tokens to images, both runs
   double evaluation = 0.0;             ///< evaluator, both runs
   double total = 0.0;
+};
+
+/// Memory of the GPU that a run was on: what its driver and LibTorch's allocator say, beside what the plan predicts.
+/// Figures of caches are of the largest batch.
+struct ReplayDeviceBytes {
+  std::string name;                        ///< "cuda:0"
+  std::int64_t total_bytes = 0;            ///< of the GPU (cudaMemGetInfo)
+  std::int64_t used_bytes = 0;             ///< at the end of the run, by all processes (cudaMemGetInfo)
+  std::int64_t reserved_peak_bytes = 0;    ///< the most LibTorch's allocator took from the driver
+  std::int64_t allocated_peak_bytes = 0;   ///< the most of that in use: weights, activations, all caches of a batch
+  std::int64_t cache_requested_bytes = 0;  ///< asked of the allocator while the compressed cache was made
+  std::int64_t cache_overhead_bytes = 0;   ///< of these not keys and values: what a token is, counts, lists
+  std::int64_t cache_workspace_bytes = 0;  ///< what the cache's overhead grew by while it was used
+  /// cache_requested_bytes less keys, values and overhead; not 0: the books do not balance.
+  std::int64_t unexplained_bytes = 0;
 };
 
 /// One demand of --require, and whether it holds.
@@ -115,7 +131,8 @@ struct ReplayResult {
   Json made_from;                     ///< {"plan": {"path", "sha256"}, ...}
   std::vector<ReplaySample> samples;  ///< image figures are absent (psnr 0) where nothing ran freely
   ReplayCacheBytes cache;
-  std::int64_t process_peak_bytes = 0;  ///< largest resident set of the process, all of it
+  std::int64_t process_peak_bytes = 0;      ///< largest resident set of the process, all of it
+  std::optional<ReplayDeviceBytes> device;  ///< of runs on a GPU
   ReplaySeconds seconds;
   std::optional<ReplayMode> teacher_forced;
   std::optional<FreeRunningReplay> free_running;

@@ -123,6 +123,13 @@ Table replay_cache_table(const ReplayResult& result) {
   add("plan, allocated", cache.allocated_bytes);
   add("plan, most held", cache.peak_bytes);
   add("full run, allocated", cache.baseline_allocated_bytes);
+  if (result.device) {
+    add("GPU: allocator, asked for the plan", result.device->cache_requested_bytes);
+    add("GPU: of which lists and counts", result.device->cache_overhead_bytes);
+    add("GPU: workspaces", result.device->cache_workspace_bytes);
+    add("GPU: allocator, most in use", result.device->allocated_peak_bytes);
+    add("GPU: allocator, most reserved", result.device->reserved_peak_bytes);
+  }
   return table;
 }
 
@@ -131,8 +138,8 @@ Table replay_time_table(const ReplayResult& result) {
   const ReplaySeconds& seconds = result.seconds;
   table.add_row({"generation, full", seconds.generation_full});
   table.add_row({"generation, compressed", seconds.generation_compressed});
-  table.add_row({"  of which attention", seconds.attention});
-  table.add_row({"  of which selection", seconds.selection});
+  if (seconds.attention) table.add_row({"  of which attention", *seconds.attention});
+  if (seconds.selection) table.add_row({"  of which selection", *seconds.selection});
   table.add_row({"decoding, both", seconds.decoding});
   table.add_row({"evaluation, both", seconds.evaluation});
   table.add_row({"everything", seconds.total});

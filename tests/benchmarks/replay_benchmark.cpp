@@ -102,7 +102,7 @@ class Replay {
   std::vector<double> compressed(const Plan& plan) const {
     CompressedKvCache cache(plan);
     std::vector<double> seconds = generate(cache);
-    seconds[kAttention] = cache.attention_seconds();
+    seconds[kAttention] = cache.attention_seconds().value_or(0.0);
     const std::int64_t expected = plan_totals(plan).allocated_bytes * static_cast<std::int64_t>(request_.labels.size());
     if (cache.allocated_bytes() != expected) {
       throw Error(ErrorCode::kCheckFailed, fmt::format("C10: the compressed cache allocates {} bytes, the plan says {}",

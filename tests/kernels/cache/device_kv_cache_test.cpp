@@ -19,14 +19,21 @@ namespace {
 
 constexpr std::int64_t kEverything = 1 << 20;
 
-DeviceKvCache plain_cache(const Plan& plan, AttendedRecord record = AttendedRecord::kLatestStep) {
-  return {plan, std::make_shared<PlainDeviceKernels>(), record};
+DeviceKvCache plain_cache(const Plan& plan, ElementType type = ElementType::kFloat32,
+                          AttendedRecord record = AttendedRecord::kLatestStep) {
+  return {plan, std::make_shared<PlainDeviceKernels>(), {.type = type, .record = record}};
+}
+
+ElementType element_type_of(at::ScalarType type) {
+  return type == at::kFloat  ? ElementType::kFloat32
+         : type == at::kHalf ? ElementType::kFloat16
+                             : ElementType::kBFloat16;
 }
 
 /// Both caches through all steps and layers: what they attend to, give and hold must be equal.
 void check_equal(const Plan& plan, std::int64_t rows, at::ScalarType type = at::kFloat) {
   CompressedKvCache expected(plan);
-  DeviceKvCache found = plain_cache(plan);
+  DeviceKvCache found = plain_cache(plan, element_type_of(type));
   for (int run = 0; run < 2; ++run) {  // begin() forgets
     expected.begin(rows);
     found.begin(rows);
@@ -101,7 +108,7 @@ TEST_CASE("plans that keep everything queue nothing but attention and appending"
     for (const auto type : {at::kFloat, at::kBFloat16, at::kHalf}) {
       const Plan plan =
           small_plan(kModel, small_steps(), retention_preset("full"), kEverything, kEverything, keeps_last);
-      DeviceKvCache cache(plan, std::make_shared<NoSelection>());
+      DeviceKvCache cache(plan, std::make_shared<NoSelection>(), {.type = element_type_of(type)});
       FullKvCache full(bundled_attention());
       cache.begin(2);
       full.begin(2);
@@ -121,8 +128,8 @@ TEST_CASE("half precision caches hold what the plan predicts to the byte") {
   for (const auto type : {at::kBFloat16, at::kHalf}) {
     Plan plan = small_plan(kModel, small_steps(), retention_preset("hack-structural"), 21, 14);
     check_equal(plan, 2, type);
-    plan.model.key_type = plan.model.value_type = type == at::kHalf ? ElementType::kFloat16 : ElementType::kBFloat16;
-    DeviceKvCache cache = plain_cache(plan);
+    plan.model.key_type = plan.model.value_type = element_type_of(type);
+    DeviceKvCache cache = plain_cache(plan, element_type_of(type));
     cache.begin(4);
     const PlanTotals totals = plan_totals(plan);
     const std::int64_t factor = 4 / totals.rows;
@@ -160,12 +167,15 @@ TEST_CASE("what a cache on a GPU cannot do is a usage error") {
   check_error(
       ErrorCode::kUsage, [&] { (void)plain_cache(odd); }, "32, 64, 96 or 128 channels; the plan's have 40");
   const Plan plan = small_plan(kModel, small_steps(), retention_preset("full"), kEverything, kEverything);
-  DeviceKvCache cache = plain_cache(plan, AttendedRecord::kNone);
+  DeviceKvCache cache = plain_cache(plan, ElementType::kFloat32, AttendedRecord::kNone);
   cache.begin(1);
-  Call call = random_call(plan, 1, 0, 0, at::kFloat);
+  CHECK(cache.allocated_bytes() > 0);
+  CHECK(cache.held_bytes() == 0);
+  const Call call = random_call(plan, 1, 0, 0, at::kFloat);
   const Call mixed{call.q, call.k, call.v.to(at::kBFloat16)};
   check_error(
-      ErrorCode::kUsage, [&] { (void)attend(cache, plan, mixed, 0, 0); }, "one element type");
+      ErrorCode::kUsage, [&] { (void)attend(cache, plan, mixed, 0, 0); },
+      "the cache is for float32 on cpu; v is bfloat16 on cpu");
   (void)attend(cache, plan, call, 0, 0);
   check_error(
       ErrorCode::kUsage, [&] { (void)cache.attended_positions(0, 0, 0); }, "not asked to record");

@@ -98,17 +98,16 @@ void write(const gpu::DevicePlaces& list, std::int64_t pair, const Places& place
 }
 
 RetentionRule rule_of(const gpu::DeviceRule& rule) {
-  RetentionRule result{
-      .score = {.kind = static_cast<TokenScore>(rule.score),
-                .times_value_norm = rule.times_value_norm != 0,
-                .seed = rule.seed},
-      .smooth = {.kind = static_cast<Smoothing>(rule.smoothing), .width = rule.width},
-      .protect = {.first_steps = rule.first_steps,
-                  .current_step = rule.current_step != 0,
-                  .recent_tokens = rule.recent_tokens,
-                  .gives_way = {}},
-      .losers = {.kind = static_cast<Losers>(rule.losers), .last_step_only = rule.last_step_only != 0},
-      .when = static_cast<RetentionTime>(rule.when)};
+  RetentionRule result{.score = {.kind = static_cast<TokenScore>(rule.score),
+                                 .times_value_norm = rule.times_value_norm != 0,
+                                 .seed = rule.seed},
+                       .smooth = {.kind = static_cast<Smoothing>(rule.smoothing), .width = rule.width},
+                       .protect = {.first_steps = rule.first_steps,
+                                   .current_step = rule.current_step != 0,
+                                   .recent_tokens = rule.recent_tokens,
+                                   .gives_way = {}},
+                       .losers = {.kind = static_cast<Losers>(rule.losers), .last_step_only = rule.last_step_only != 0},
+                       .when = static_cast<RetentionTime>(rule.when)};
   for (int i = 0; i < rule.gives_way_count; ++i) {
     result.protect.gives_way.push_back(static_cast<ProtectedSet>(rule.gives_way[i]));
   }
@@ -151,10 +150,10 @@ class PairSelection {
     const Places carried = select(pool, room);
     write(p_.attended, pair_.number, in_generation(attended));
     write(p_.carried, pair_.number, in_generation(carried));
-    const bool merges = rule_.losers.kind == Losers::kMerge && (!rule_.losers.last_step_only || p_.step == p_.steps - 1);
+    const bool merges =
+        rule_.losers.kind == Losers::kMerge && (!rule_.losers.last_step_only || p_.step == p_.steps - 1);
     write(p_.attend_losers, pair_.number, in_generation(merges && before ? without(all, attended) : Places{}));
-    write(p_.carry_losers, pair_.number,
-          in_generation(merges && !carried.empty() ? without(pool, carried) : Places{}));
+    write(p_.carry_losers, pair_.number, in_generation(merges && !carried.empty() ? without(pool, carried) : Places{}));
     write(p_.kept, pair_.number, staying(dormant, in_generation(carried)));
   }
 
@@ -202,10 +201,8 @@ class PairSelection {
     CandidateFacts facts{.token = token_, .source_step = source_, .attention = attention_};
     if (p_.value_norms != nullptr) facts.value_norm = {p_.value_norms + pair_.number * p_.stride, candidates_.size()};
     if (p_.prior != nullptr) facts.prior = {p_.prior + pair_.head * p_.steps, index(p_.steps)};
-    facts.noise = {.row = p_.first_row + pair_.row,
-                   .layer = p_.layer,
-                   .head = static_cast<int>(pair_.head),
-                   .step = p_.step};
+    facts.noise = {
+        .row = p_.first_row + pair_.row, .layer = p_.layer, .head = static_cast<int>(pair_.head), .step = p_.step};
     scores_ = token_scores(rule_.score, rule_.smooth, facts);
   }
   [[nodiscard]] Places select(const Places& pool, std::int64_t budget) const {

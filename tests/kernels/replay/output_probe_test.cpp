@@ -43,6 +43,10 @@ TEST_SUITE("kernels.replay.output_probe") {
     output[0][1] += 0.5;  // conditional row of sample 0, head 1
     output[3][2] -= 1.0;  // unconditional row of sample 1, head 2
     const Array<double> errors = output_errors(output, reference, 2);
+    const Array<double> by_library = library_output_errors(output, reference, 2);
+    for (std::size_t i = 0; i < errors.values().size(); ++i) {
+      CHECK(by_library.values()[i] == doctest::Approx(errors.values()[i]).epsilon(1e-12));
+    }
     REQUIRE(errors.shape() == Shape{3, 2});
     // |difference|^2 = 10 * 0.25 of |reference|^2 = 20.
     CHECK(errors(1, 0) == doctest::Approx(std::sqrt(2.5 / 20)));

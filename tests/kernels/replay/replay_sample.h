@@ -46,6 +46,15 @@ namespace kvscope::testing {
                   .baseline_allocated_bytes = 7,
                   .baseline_peak_bytes = 7};
   result.process_peak_bytes = 1000;
+  result.device = ReplayDeviceBytes{.name = "cuda:1",
+                                    .total_bytes = 900,
+                                    .used_bytes = 800,
+                                    .reserved_peak_bytes = 700,
+                                    .allocated_peak_bytes = 600,
+                                    .cache_requested_bytes = 36,
+                                    .cache_overhead_bytes = 24,
+                                    .cache_workspace_bytes = 12,
+                                    .unexplained_bytes = 6};
   result.seconds = {.steps = {{0.25, 0.5}, {1.0, 2.0}},
                     .generation_full = 1.25,
                     .generation_compressed = 2.5,
