@@ -6,9 +6,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 namespace kvscope {
 namespace {
@@ -47,6 +49,8 @@ std::vector<KeptPositions> read_kept(const Hdf5File& file) {
       }
     }
   }
+  // The file lists names in the order of letters, which from 100 on is another one.
+  std::ranges::sort(all, {}, [](const KeptPositions& kept) { return std::tuple(kept.layer, kept.head, kept.step); });
   return all;
 }
 

@@ -1,8 +1,9 @@
 #include "reports/atlas/atlas_heads.h"
 
-#include "analysis/head_similarity.h"
 #include "reports/atlas/encoding.h"
 #include "reports/atlas/head_maps.h"
+#include "reports/figures/kept_keys.h"
+#include "reports/figures/similar_heads.h"
 
 #include <fmt/format.h>
 
@@ -176,32 +177,15 @@ class PayloadWriter {
   std::vector<Json>& payloads_;
 };
 
-/// Rows of one branch and step as vectors to compare, [heads, values].
-Array<float> head_vectors(const Capture& capture, const CaptureQuantity& quantity, int step) {
-  const Array<float> values = capture.read(quantity, step);
-  const ModelInfo& model = capture.model();
-  std::vector<float> flat;
-  for (int layer = 0; layer < model.layers; ++layer) {
-    for (int head = 0; head < model.heads; ++head) {
-      const auto row = values.slice(kBranch, layer, head);
-      flat.insert(flat.end(), row.begin(), row.end());
-    }
-  }
-  const std::int64_t n_head = std::int64_t{model.layers} * model.heads;
-  return {{n_head, static_cast<std::int64_t>(flat.size()) / n_head}, std::move(flat)};
-}
-
 void write_similar(const Capture& capture, std::vector<Json>& payloads) {
-  const int last = capture.steps().size() - 1;
-  const std::pair<const char*, const CaptureQuantity*> measures[] = {{"columns", &mean_statistic::kColumnMean},
-                                                                     {"displacement", &mean_statistic::kDisplacement}};
-  for (const auto& [name, quantity] : measures) {
-    if (!capture.has(*quantity, last)) continue;
-    const auto similar = most_similar_heads(head_vectors(capture, *quantity, last), kSimilarHeads);
+  for (const SimilarityMeasure& measure : similarity_measures()) {
+    const auto similar = similar_heads(capture, measure, capture.steps().size() - 1, kBranch);
+    if (!similar) continue;
     for (std::size_t head = 0; head < payloads.size(); ++head) {
       Json list = Json::array();
-      for (const SimilarHead& other : similar[head]) list.push_back({other.head, std::round(other.cosine * 1e4) / 1e4});
-      payloads[head]["similar"][name] = std::move(list);
+      for (const SimilarHead& other : (*similar)[head])
+        list.push_back({other.head, std::round(other.cosine * 1e4) / 1e4});
+      payloads[head]["similar"][std::string(measure.name)] = std::move(list);
     }
   }
 }
@@ -209,21 +193,16 @@ void write_similar(const Capture& capture, std::vector<Json>& payloads) {
 /// Kept keys of the replays as bit sets over the T_k keys of each step, by number of the replay.
 void write_kept(const ReportInputs& inputs, std::vector<Json>& payloads) {
   for (std::size_t replay = 0; replay < inputs.replays.size(); ++replay) {
-    const NamedReplay& named = inputs.replays[replay];
-    if (!named.images) continue;
-    const StepTable& steps = named.result.steps;
-    const ModelInfo& model = named.result.model;
-    const int group = model.heads / std::max(model.kv_heads, 1);
-    for (const KeptPositions& kept : named.images->kept) {
-      if (kept.step < 0 || kept.step >= steps.size()) continue;
-      const std::string bits = bit_set_base64(kept.positions, steps.n_key(kept.step));
-      for (int member = 0; member < group; ++member) {
-        const auto head = static_cast<std::size_t>(kept.layer * model.heads + kept.head * group + member);
-        if (head >= payloads.size()) continue;
+    const StepTable& steps = inputs.replays[replay].result.steps;
+    const ModelInfo& model = inputs.replays[replay].result.model;
+    for (std::size_t head = 0; head < payloads.size(); ++head) {
+      const HeadPlace place{static_cast<int>(head) / model.heads, static_cast<int>(head) % model.heads};
+      for (int step = 0; step < steps.size(); ++step) {
+        const KeptPositions* const kept = kept_positions(inputs.replays[replay], place, step);
+        if (kept == nullptr) continue;
         Json& list = payloads[head]["kept"][std::to_string(replay)];
-        if (!list.is_array()) list = Json::array();
-        while (std::ssize(list) < steps.size()) list.push_back(nullptr);
-        list[static_cast<std::size_t>(kept.step)] = bits;
+        if (!list.is_array()) list = std::vector<Json>(static_cast<std::size_t>(steps.size()));
+        list[static_cast<std::size_t>(step)] = bit_set_base64(kept->positions, steps.n_key(step));
       }
     }
   }

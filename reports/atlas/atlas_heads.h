@@ -16,9 +16,6 @@ struct AtlasHeads {
   std::vector<std::string> payloads;  ///< JSON for a <script> element, one for each head in (layer, head) order
 };
 
-/// Heads shown as most alike.
-inline constexpr int kSimilarHeads = 6;
-
 /// Maps at every captured step, column means and their spread, mass and band mass by source, displacement histograms,
 /// kept keys of the replays, and the most similar heads; in as much detail as fits.
 ///

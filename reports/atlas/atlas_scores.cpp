@@ -1,8 +1,6 @@
 #include "reports/atlas/atlas_data.h"
 #include "reports/atlas/encoding.h"
-#include "reports/pictures/value_scale.h"
-
-#include <cmath>
+#include "reports/figures/score_figures.h"
 
 namespace kvscope {
 namespace {
@@ -34,17 +32,8 @@ Json sample_values(const Array<float>& samples, const Scores& scores) {
   return float_array(flat, {std::int64_t{scores.model.layers} * scores.model.heads, samples.extent(0)});
 }
 
-std::vector<double> finite_values(const Array<double>& values) {
-  std::vector<double> finite;
-  for (const double value : values.values()) {
-    if (std::isfinite(value)) finite.push_back(value);
-  }
-  return finite;
-}
-
-Json score_json(const HeadScore& score, const HeadScoreValues& values, const Scores& scores,
-                const std::vector<double>& finite) {
-  const ValueScale scale = score_scale(score, finite);
+Json score_json(const HeadScore& score, const Scores& scores, const ValueScale& scale) {
+  const HeadScoreValues& values = scores.at(score);
   Json json{{"name", score.name},
             {"title", score_title(score)},
             {"unit", score.unit},
@@ -70,9 +59,8 @@ Json atlas_scores(const ReportInputs& inputs) {
   if (!inputs.scores || inputs.scores->steps.size() == 0) return list;
   for (const HeadScore& score : head_scores()) {
     if (score.per_source || !inputs.scores->has(score)) continue;
-    const HeadScoreValues& values = inputs.scores->at(score);
-    const std::vector<double> finite = finite_values(values.mean);
-    if (!finite.empty()) list.push_back(score_json(score, values, *inputs.scores, finite));
+    const auto scale = score_scale_of_run(*inputs.scores, score);
+    if (scale) list.push_back(score_json(score, *inputs.scores, *scale));
   }
   return list;
 }

@@ -87,7 +87,7 @@ std::vector<std::string> report_words(const fs::path& folder) {
 
 void run_chain(Chain& chain, const fs::path& folder, const std::string& samples) {
   chain.run(
-      joined(joined({"collect", "--samples", samples, "--images", "--maps", "all", "--map-samples", "1", "--overwrite"},
+      joined(joined({"collect", "--samples", samples, "--images", "--maps", "all", "--map-samples", "2", "--overwrite"},
                     kSampling),
              {"-o", folder / "capture.h5"}));
   chain.run({"inspect", "--check", folder / "capture.h5"});

@@ -39,14 +39,9 @@ AttentionColors usual_scale(const ColorMap& colors) {
 /// The numbers of a map in the unit asked for.
 std::vector<float> in_unit(const AttentionView& view, const StepTable& steps, AttentionUnit unit) {
   std::vector<float> numbers(view.weights.begin(), view.weights.end());
-  if (unit == AttentionUnit::kWeights) return numbers;
-  const auto n_key = static_cast<float>(steps.n_key(view.step));
-  for (float& number : numbers) number *= n_key;
+  const auto factor = static_cast<float>(unit_factor(steps, view.step, unit));
+  for (float& number : numbers) number *= factor;
   return numbers;
-}
-
-const char* unit_label(AttentionUnit unit) {
-  return unit == AttentionUnit::kMultiples ? "Attention, multiples of uniform 1/T" : "Attention, weights";
 }
 
 /// Numbers of the grid's rows along the left side of a map, where queries of one row follow one another.
@@ -97,6 +92,14 @@ std::string_view attention_unit_name(AttentionUnit unit) noexcept {
   return kUnitNames[static_cast<std::size_t>(unit)];
 }
 
+std::string_view attention_unit_words(AttentionUnit unit) noexcept {
+  return unit == AttentionUnit::kMultiples ? "multiples of uniform 1/T" : "weights";
+}
+
+double unit_factor(const StepTable& steps, int step, AttentionUnit unit) {
+  return unit == AttentionUnit::kMultiples ? static_cast<double>(steps.n_key(step)) : 1.0;
+}
+
 AttentionUnit attention_unit_from_name(std::string_view name) {
   const auto* const found = std::ranges::find(kUnitNames, name);
   if (found == kUnitNames.end())
@@ -110,11 +113,11 @@ ValueScale attention_scale(const AttentionView& view, const StepTable& steps, co
 }
 
 std::string attention_label(const AttentionColors& colors, const ValueScale& scale) {
-  return fmt::format("{}: {}", unit_label(colors.unit), scaling_words(colors.scaling, scale));
+  return fmt::format("Attention, {}: {}", attention_unit_words(colors.unit), scaling_words(colors.scaling, scale));
 }
 
 std::string attention_label(const AttentionColors& colors) {
-  return fmt::format("{}: {}, range of each map", unit_label(colors.unit), scaling_name(colors.scaling.kind));
+  return fmt::format("Attention, {}: {}, range of each map", attention_unit_words(colors.unit), scaling_name(colors.scaling.kind));
 }
 
 IndexedImage attention_image(const AttentionView& view, const StepTable& steps, const ColorMap& colors) {
@@ -164,26 +167,38 @@ Drawing attention_figure(const std::vector<AttentionView>& views, const StepTabl
   return drawing;
 }
 
-Drawing attention_map_figure(const AttentionView& view, const StepTable& steps, const AttentionColors& colors,
-                             std::string heading) {
-  constexpr double kSide = 400.0;
-  constexpr double kLeft = 70.0;
-  constexpr double kTop = 34.0;
-  const Box box{kLeft, kTop, kSide, kSide};
-  Drawing drawing{kLeft + std::max(kSide, text_width(heading, kLabelSize + 1.0)) + 24.0,
-                  kTop + kSide + 52.0 + kColorBarHeight + 6.0,
+Drawing map_figure(std::variant<IndexedImage, RgbImage> image, const StepTable& steps, int step, std::string heading) {
+  const Box& box = kMapBox;
+  Drawing drawing{box.x + std::max(box.width, text_width(heading, kLabelSize + 1.0)) + 24.0,
+                  kBelowMap + 6.0,
                   heading,
                   "Queries run downwards, keys to the right from coarse to fine; lines part the source scales.",
                   {}};
-  drawing.text({kLeft, 20.0}, std::move(heading), kLabelSize + 1.0);
-  draw_attention_map(drawing, box, view, steps, colors);
-  draw_source_names(drawing, box, steps, view.step, kTickSize);
-  drawing.text({box.x + kSide / 2.0, box.bottom() + 34.0},
-               fmt::format("Keys by source scale, {} in all", steps.n_key(view.step)), kLabelSize, Anchor::kMiddle);
-  draw_query_rows(drawing, box, steps[view.step]);
-  const ValueScale scale = attention_scale(view, steps, colors);
-  draw_color_bar(drawing, {kLeft, box.bottom() + 52.0}, kSide, scale, colors.colors, attention_label(colors, scale));
+  drawing.text({box.x, 20.0}, std::move(heading), kLabelSize + 1.0);
+  drawing.add(ImageShape{box, std::move(image), false});
+  draw_borders(drawing, box, steps, step);
+  draw_source_names(drawing, box, steps, step, kTickSize);
+  drawing.text({box.x + box.width / 2.0, box.bottom() + 34.0},
+               fmt::format("Keys by source scale, {} in all", steps.n_key(step)), kLabelSize, Anchor::kMiddle);
+  draw_query_rows(drawing, box, steps[step]);
   return drawing;
+}
+
+Drawing attention_map_figure(const AttentionView& view, const StepTable& steps, const AttentionColors& colors,
+                             std::string heading) {
+  Drawing drawing = map_figure(attention_image(view, steps, colors), steps, view.step, std::move(heading));
+  const ValueScale scale = attention_scale(view, steps, colors);
+  draw_color_bar(drawing, {kMapBox.x, kBelowMap}, kMapBox.width, scale, colors.colors, attention_label(colors, scale));
+  drawing.height += kColorBarHeight;
+  return drawing;
+}
+
+void draw_notes(Drawing& drawing, double left, const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) {
+    drawing.text({left, drawing.height + 0.8 * kTickSize}, note, kTickSize, Anchor::kStart, Role::kMuted);
+    drawing.width = std::max(drawing.width, left + text_width(note, kTickSize) + 12.0);
+    drawing.height += kTickSize + 4.5;
+  }
 }
 
 std::string step_name(const StepShape& step) {

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace kvscope {
@@ -27,6 +28,10 @@ enum class AttentionUnit {
 };
 /// "multiples", "weights": the words of options and files.
 [[nodiscard]] std::string_view attention_unit_name(AttentionUnit unit) noexcept;
+/// "multiples of uniform 1/T", "weights": the words of pictures.
+[[nodiscard]] std::string_view attention_unit_words(AttentionUnit unit) noexcept;
+/// What weights of a step's maps are multiplied by: T_k or 1.
+[[nodiscard]] double unit_factor(const StepTable& steps, int step, AttentionUnit unit);
 /// @throws Error  kUsage listing the units if there is none of that name.
 [[nodiscard]] AttentionUnit attention_unit_from_name(std::string_view name);
 
@@ -67,6 +72,16 @@ struct AttentionColors {
 /// normalisation in words.
 [[nodiscard]] Drawing attention_map_figure(const AttentionView& view, const StepTable& steps,
                                            const AttentionColors& colors, std::string heading);
+
+/// What such a figure is without its colours: heading, `image` over kMapBox with borders, both axes. Its height ends at
+/// kBelowMap, where a color bar may follow.
+[[nodiscard]] Drawing map_figure(std::variant<IndexedImage, RgbImage> image, const StepTable& steps, int step,
+                                 std::string heading);
+inline constexpr Box kMapBox{70.0, 34.0, 400.0, 400.0};
+inline constexpr double kBelowMap = kMapBox.y + kMapBox.height + 52.0;
+
+/// Adds lines of small text at the bottom of a drawing, which grows by them.
+void draw_notes(Drawing& drawing, double left, const std::vector<std::string>& notes);
 
 /// Draws a map into `box`, with the borders between source scales.
 void draw_attention_map(Drawing& drawing, const Box& box, const AttentionView& view, const StepTable& steps,

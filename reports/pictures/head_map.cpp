@@ -205,6 +205,11 @@ void draw_color_bar(Drawing& drawing, Point top_left, double width, const ColorM
                     const std::vector<Tick>& ticks, const std::string& label) {
   IndexedImage bar{256, 1, std::vector<std::uint8_t>(256), {colors.begin(), colors.end()}};
   std::iota(bar.pixels.begin(), bar.pixels.end(), std::uint8_t{0});
+  draw_color_bar(drawing, top_left, width, std::move(bar), ticks, label);
+}
+
+void draw_color_bar(Drawing& drawing, Point top_left, double width, IndexedImage bar, const std::vector<Tick>& ticks,
+                    const std::string& label) {
   drawing.text({top_left.x, top_left.y + 11.0}, label, kTickSize);
   const double top = top_left.y + 17.0;
   drawing.add(ImageShape{{top_left.x, top, width, 10.0}, std::move(bar), true});

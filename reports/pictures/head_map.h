@@ -40,6 +40,9 @@ void draw_color_bar(Drawing& drawing, Point top_left, double width, const ValueS
 /// The same with ticks of the caller's, whose values are positions from 0 to 1.
 void draw_color_bar(Drawing& drawing, Point top_left, double width, const ColorMap& colors,
                     const std::vector<Tick>& ticks, const std::string& label);
+/// The same with colours of the caller's, an image of one row.
+void draw_color_bar(Drawing& drawing, Point top_left, double width, IndexedImage bar, const std::vector<Tick>& ticks,
+                    const std::string& label);
 inline constexpr double kColorBarHeight = 44.0;
 
 /// Where sorted scores change class: the middle (on the scale of the plot) between the last score of one class and

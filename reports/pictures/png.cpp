@@ -163,14 +163,15 @@ std::string png_bytes(const IndexedImage& image, std::string_view description) {
   return bytes;
 }
 
-std::string png_bytes(const RgbImage& image) {
+std::string png_bytes(const RgbImage& image, std::string_view description) {
   check_size(image.width, image.height, image.pixels.size());
   static_assert(sizeof(Rgb) == 3, "rows of Rgb are written as they lie in memory");
   Writer writer;
   std::string bytes;
+  std::string text(description);
   if (!write_file_bytes(writer, bytes, image.width, image.height, PNG_COLOR_TYPE_RGB, nullptr,
                         reinterpret_cast<const std::uint8_t*>(image.pixels.data()),
-                        static_cast<std::size_t>(image.width) * sizeof(Rgb), nullptr)) {
+                        static_cast<std::size_t>(image.width) * sizeof(Rgb), text.empty() ? nullptr : &text)) {
     throw environment_error("PNG: {}", writer.failure.text.data());
   }
   return bytes;

@@ -13,7 +13,7 @@ namespace kvscope {
 /// @param description  a sentence for the text chunk "Description", ASCII; empty: no such chunk
 /// @throws Error  kUsage if the image is empty or contradicts itself; kEnvironment if libpng fails.
 [[nodiscard]] std::string png_bytes(const IndexedImage& image, std::string_view description = {});
-[[nodiscard]] std::string png_bytes(const RgbImage& image);
+[[nodiscard]] std::string png_bytes(const RgbImage& image, std::string_view description = {});
 
 /// Reads what png_bytes wrote: palette images come back as indices, all others as 8-bit colour.
 /// @throws Error  kBadInput naming `where` if the bytes are no PNG file or are cut short.
