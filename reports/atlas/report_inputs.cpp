@@ -78,7 +78,10 @@ void read_replays(ReportInputs& inputs, const ReportPaths& paths) {
     std::optional<ReplayImages> images;
     if (!result.images.empty()) {
       const auto sidecar = path.parent_path() / std::filesystem::path(result.images).filename();
-      if (std::filesystem::exists(sidecar)) images = read_replay_images(sidecar);
+      if (std::filesystem::exists(sidecar)) {
+        images = read_replay_images(sidecar);
+        add_source(inputs, "images", sidecar, sha256_of_file(sidecar), command_line_of(result.run));
+      }
     }
     inputs.replays.push_back({std::move(name), std::move(result), std::move(images)});
   }

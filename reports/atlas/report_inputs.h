@@ -28,7 +28,7 @@ struct ReportPaths {
 
 /// Where an input came from, for the provenance section.
 struct ReportSource {
-  std::string kind;  ///< "capture", "scores", "heads", "comparison", "plan", "replay"
+  std::string kind;  ///< "capture", "scores", "heads", "comparison", "plan", "replay", "images" (of a replay)
   std::filesystem::path path;
   std::string sha256;
   std::string command_line;  ///< that made it; empty where the file doesn't say

@@ -1,4 +1,5 @@
 #include "reports/atlas/sections.h"
+#include "reports/figures/replay_images_figure.h"
 #include "reports/pictures/png.h"
 #include "reports/pictures/svg.h"
 
@@ -75,18 +76,12 @@ bool same_full_images(const NamedReplay& a, const NamedReplay& b) {
          std::ranges::equal(a.images->full.values(), b.images->full.values());
 }
 
-std::string quality_text(const NamedReplay& replay, std::int64_t sample) {
-  if (sample >= replay.result.n_sample()) return {};
-  const ReplaySample& figures = replay.result.samples[static_cast<std::size_t>(sample)];
-  return figures.identical ? "identical" : fmt::format("{:.1f} dB", figures.psnr);
-}
-
 std::string row_html(const std::string& heading, const Array<std::uint8_t>& images, std::int64_t n_shown,
                      const NamedReplay* replay) {
   std::string html = fmt::format("<tr><th scope=\"row\">{}</th>", escaped(heading));
   for (std::int64_t sample = 0; sample < n_shown; ++sample) {
     html += "<td>" + image_html(photo(images, sample), fmt::format("{}, sample {}", heading, sample));
-    if (replay != nullptr) html += fmt::format("<span>{}</span>", quality_text(*replay, sample));
+    if (replay != nullptr) html += fmt::format("<span>{}</span>", image_quality_text(*replay, sample));
     html += "</td>";
   }
   return html + "</tr>\n";

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ std::string description() {
          "\n\nExamples:\n"
          "  kvscope export --view map --capture capture.h5 --layers 0-3,5 --heads 2,5 --steps last --format svg,png\n"
          "  kvscope export --view scores --scores scores.h5 --only column_variance,entropy --format svg,csv\n"
+         "  kvscope export --view fold --capture capture.h5 --layers 5 --heads 2 --query 3,4 --format svg,csv\n"
+         "  kvscope export --view difference --capture capture.h5 --replay hack-50.replay.json --layers 5\n"
          "  kvscope export --figure paper --capture capture.h5 --heads heads.json --format svg,pdf\n"
          "  kvscope export --from export/paper.json";
 }
@@ -42,13 +45,16 @@ CommandOptions export_options() {
       ("capture", text(), "capture.h5 of kvscope collect")
       ("scores", text(), "scores.h5 of kvscope analyze; without it they are computed from --capture")
       ("heads", options::value<Words>()->composing()->value_name("LIST|heads.json"), "heads to show, from 0, e.g. 0-3,5; or the classification of kvscope classify; give it twice for both; default: all heads")
-      ("plan", options::value<Words>()->composing(), "plan.json of kvscope plan; give it once for each plan")
+      ("plan", options::value<Words>()->composing(), "plan.json of kvscope plan; give it once for each plan; replays are named after theirs")
       ("replay", options::value<Words>()->composing(), "replay.json of kvscope replay; give it once for each replay")
       ("layers", text()->default_value("all"), "layers to show, from 0, e.g. 0-3,5; or all")
       ("steps", text()->value_name("LIST"), "scales of the queries, from 0, e.g. 2-4; or last, or all; default: last (paper: the last three)")
-      ("samples", text()->value_name("LIST"), "samples, from 0, or all; default: 0 for map, the first two for paper, all for bands")
+      ("samples", text()->value_name("LIST"), "samples, from 0, or all; default: 0 for single maps, the first two for paper, the first ten for images, all for bands")
       ("branches", text()->value_name("LIST"), "branches of guidance, e.g. conditional,unconditional, or all; default: the first")
-      ("only", text()->value_name("LIST"), "parts of classes, scores, budgets, replay and pareto by name; default: all of them")
+      ("only", text()->value_name("LIST"), "parts of a view by name: scores; parts of classes, budgets, replay and pareto; measures of similar; replays of fold, kept, restricted, difference and images; default: all of them")
+      ("query", options::value<Words>()->composing()->value_name("ROW,COLUMN"), "query that a fold is of, from 0 in the grid of its scale (video: FRAME,ROW,COLUMN); may be given several times; default: the middle one")
+      ("key", options::value<Words>()->composing()->value_name("STEP,ROW,COLUMN"), "key that a fold is of: which queries look at it; may be given several times")
+      ("over", text()->value_name("image|none"), "what a fold is painted over; default: the generated image, where the capture has it")
       ("contextual", text()->value_name("LIST"), "heads on the left of the paper figure, as LAYER.HEAD,...")
       ("structural", text()->value_name("LIST"), "heads on its right")
       ("format", text()->default_value("svg,png"), "files to write: svg, png, pdf (needs rsvg-convert), csv, npy, npz")
@@ -138,7 +144,8 @@ ExportColors colors_option(const options::variables_map& values) {
   if (colors.scaling.kind == ValueScale::Kind::kLogarithmic && colors.scaling.fixed->low <= 0.0 && colors.kind_given) {
     throw usage_error("--range: {} begins at or below zero, where no logarithm is", text);
   }
-  (void)value_scale(colors.scaling, {});
+  // Whether another scaling than the one asked for allows the range is for the view to say.
+  if (colors.kind_given) (void)value_scale(colors.scaling, {});
   return colors;
 }
 
@@ -165,17 +172,18 @@ void take_selection(const options::variables_map& values, const ReportInputs& in
   selection.layers = number_list(values, "layers");
   selection.steps = step_list(values, inputs);
   selection.samples = number_list(values, "samples");
-  if (values.count("samples") != 0 && !selection.samples && inputs.capture) {
-    const bool of_maps = request.view == "map" || request.view == "paper";
-    const auto count = static_cast<int>(of_maps ? inputs.capture->map_samples() : inputs.capture->samples());
-    selection.samples.emplace();
-    for (int sample = 0; sample < count; ++sample) selection.samples->push_back(sample);
+  if (values.count("samples") != 0 && !selection.samples) {
+    selection.samples.emplace(static_cast<std::size_t>(sample_count(export_view(request.view), inputs)));
+    std::iota(selection.samples->begin(), selection.samples->end(), 0);
   }
   selection.branches = word_list(values, "branches");
   if (selection.branches == Words{"all"} && inputs.model() != nullptr) selection.branches = inputs.model()->branches;
   selection.only = word_list(values, "only");
   selection.contextual = word_list(values, "contextual");
   selection.structural = word_list(values, "structural");
+  if (values.count("query") != 0) selection.queries = values["query"].as<Words>();
+  if (values.count("key") != 0) selection.keys = values["key"].as<Words>();
+  if (values.count("over") != 0) selection.over = values["over"].as<std::string>();
 }
 
 std::string view_option(const options::variables_map& values) {

@@ -73,6 +73,9 @@ Json to_json(const ExportSelection& selection) {
   put(json, "only", selection.only);
   put(json, "contextual", selection.contextual);
   put(json, "structural", selection.structural);
+  put(json, "queries", selection.queries);
+  put(json, "keys", selection.keys);
+  if (selection.over) json["over"] = *selection.over;
   return json;
 }
 
@@ -87,6 +90,9 @@ ExportSelection selection_from_json(const Json& json, std::string_view where) {
   selection.only = take<std::string>(json, "only", where);
   selection.contextual = take<std::string>(json, "contextual", where);
   selection.structural = take<std::string>(json, "structural", where);
+  selection.queries = take<std::string>(json, "queries", where);
+  selection.keys = take<std::string>(json, "keys", where);
+  if (json.contains("over")) selection.over = json_field<std::string>(json, "over", where);
   return selection;
 }
 

@@ -23,6 +23,10 @@ struct ExportSelection {
   /// Heads of the paper figure by class, as LAYER.HEAD.
   std::optional<std::vector<std::string>> contextual{};
   std::optional<std::vector<std::string>> structural{};
+  /// Tokens of a fold: queries as ROW,COLUMN (with FRAME, in front for video), keys as STEP,ROW,COLUMN.
+  std::optional<std::vector<std::string>> queries{};
+  std::optional<std::vector<std::string>> keys{};
+  std::optional<std::string> over{};  ///< what a fold is painted over: "image", "none"
   bool operator==(const ExportSelection&) const = default;
 };
 

@@ -3,10 +3,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 
 namespace kvscope {
 namespace {
+
+using Kinds = std::vector<std::string_view>;
+
+bool contains(const Kinds& kinds, std::string_view kind) {
+  return std::ranges::find(kinds, kind) != kinds.end();
+}
 
 bool is_given(const ReportPaths& paths, std::string_view kind) {
   if (kind == "capture") return !paths.capture.empty();
@@ -16,28 +21,61 @@ bool is_given(const ReportPaths& paths, std::string_view kind) {
   return !paths.replays.empty();
 }
 
+void take_paths(std::string_view kind, const ReportPaths& given, ReportPaths& paths) {
+  if (kind == "capture") paths.capture = given.capture;
+  if (kind == "heads") paths.heads = given.heads;
+  if (kind == "plan") paths.plans = given.plans;
+  if (kind == "replay") paths.replays = given.replays;
+  if (kind != "scores") return;
+  if (given.scores.empty()) {
+    paths.capture = given.capture;
+  } else {
+    paths.scores = given.scores;
+  }
+}
+
+std::vector<ExportView> all_views() {
+  constexpr auto kCapture = SampleAxis::kCapture;
+  constexpr auto kRawMaps = SampleAxis::kRawMaps;
+  constexpr auto kReplay = SampleAxis::kReplay;
+  return {
+      {"map", "attention map of a head at a scale: raw weights of one sample", {"capture"}, {}, kRawMaps, map_items},
+      {"mean", "the same as mean over samples, pooled to at most 64 x 64", {"capture"}, {}, kCapture, mean_items},
+      {"fold", "a query's attention on every source scale's grid, over the image", {"capture"}, {"replay", "images"},
+       kRawMaps, fold_items},
+      {"kept", "a map with the keys that a plan kept in its replay", {"capture", "replay", "images"}, {}, kRawMaps,
+       kept_items},
+      {"restricted", "what is left of a map on the kept keys, scaled up to sum to 1",
+       {"capture", "replay", "images"}, {}, kRawMaps, restricted_items},
+      {"difference", "that less the captured map: what the plan changes", {"capture", "replay", "images"}, {},
+       kRawMaps, difference_items},
+      {"columns", "column profile: mean attention to every key, and its spread over samples", {"capture"}, {},
+       kCapture, column_items},
+      {"bands", "attention near the corresponding place, by source scale and distance", {"capture"}, {}, kCapture,
+       band_items},
+      {"displacement", "attention by displacement from the corresponding place", {"capture"}, {}, kCapture,
+       displacement_items},
+      {"similar", "the heads most like a head: by the same keys, by the same direction", {"capture"}, {"heads"},
+       kCapture, similar_items},
+      {"classes", "class of every head, its score, all heads by score", {"heads"}, {}, kCapture, class_items},
+      {"scores", "every score of every head (from a capture they are computed)", {"scores"}, {}, kCapture, score_items},
+      {"scales", "entropy and every other score of a head over scales", {"scores"}, {"heads"}, kCapture, scales_items},
+      {"spread", "every score of a head in every sample", {"scores"}, {}, kCapture, spread_items},
+      {"budgets", "tokens that plans keep per head, bytes by scale", {"plan"}, {}, kCapture, budget_items},
+      {"replay", "divergence, error and agreement of replays by scale, error of every head", {"replay"}, {}, kReplay,
+       replay_items},
+      {"pareto", "quality of replays against the size of their cache", {"replay"}, {}, kReplay, pareto_items},
+      {"images", "generated images with the full and the compressed cache, and their difference",
+       {"replay", "images"}, {}, kReplay, image_items},
+      {"paper", "contextual heads left, structural ones right: heads x samples by scales", {"capture", "heads"}, {},
+       kRawMaps, paper_items},
+  };
+}
+
 }  // namespace
 
 std::span<const ExportView> export_views() {
-  static const std::array<ExportView, 11> views = {{
-      {"map", "attention map of a head at a scale: raw weights of one sample", {"capture"}, map_items},
-      {"mean", "the same as mean over samples, pooled to at most 64 x 64", {"capture"}, mean_items},
-      {"columns",
-       "column profile: mean attention to every key, and its spread over samples",
-       {"capture"},
-       column_items},
-      {"bands", "attention near the corresponding place, by source scale and distance", {"capture"}, band_items},
-      {"displacement", "attention by displacement from the corresponding place", {"capture"}, displacement_items},
-      {"classes", "class of every head, its score, all heads by score", {"heads"}, class_items},
-      {"scores", "every score of every head (from a capture they are computed)", {"scores"}, score_items},
-      {"budgets", "tokens that plans keep per head, bytes by scale", {"plan"}, budget_items},
-      {"replay", "divergence, error and agreement of replays by scale, error of every head", {"replay"}, replay_items},
-      {"pareto", "quality of replays against the size of their cache", {"replay"}, pareto_items},
-      {"paper",
-       "contextual heads left, structural ones right: heads x samples by scales",
-       {"capture", "heads"},
-       paper_items},
-  }};
+  static const std::vector<ExportView> views = all_views();
   return views;
 }
 
@@ -56,20 +94,29 @@ ReportPaths needed_paths(const ExportView& view, const ReportPaths& given) {
   ReportPaths paths;
   for (const std::string_view kind : view.needs) {
     if (!is_given(given, kind)) throw usage_error("--view {} needs --{}", view.name, kind);
-    if (kind == "capture") paths.capture = given.capture;
-    if (kind == "heads") paths.heads = given.heads;
-    if (kind == "plan") paths.plans = given.plans;
-    if (kind == "replay") paths.replays = given.replays;
-    if (kind != "scores") continue;
-    if (given.scores.empty()) {
-      paths.capture = given.capture;
-    } else {
-      paths.scores = given.scores;
-    }
+    take_paths(kind, given, paths);
   }
+  for (const std::string_view kind : view.takes) take_paths(kind, given, paths);
   // Replays are named after their plans where those are given.
   if (!paths.replays.empty()) paths.plans = given.plans;
   return paths;
+}
+
+std::vector<ReportSource> used_sources(const ExportView& view, const ReportInputs& inputs) {
+  const bool uses_images = contains(view.needs, "images") || contains(view.takes, "images");
+  std::vector<ReportSource> sources = inputs.sources;
+  if (!uses_images) std::erase_if(sources, [](const ReportSource& source) { return source.kind == "images"; });
+  return sources;
+}
+
+std::int64_t sample_count(const ExportView& view, const ReportInputs& inputs) {
+  if (view.samples == SampleAxis::kReplay) {
+    std::int64_t most = 0;
+    for (const NamedReplay& replay : inputs.replays) most = std::max(most, replay.result.n_sample());
+    return most;
+  }
+  if (!inputs.capture) return 0;
+  return view.samples == SampleAxis::kRawMaps ? inputs.capture->map_samples() : inputs.capture->samples();
 }
 
 }  // namespace kvscope

@@ -29,7 +29,9 @@ constexpr const char* kProgram = "kvscope " KVSCOPE_VERSION;
 constexpr double kPixelsPerUnit = 2.0;
 
 std::string png_of(const ExportContent& content) {
-  if (content.pixels) return png_bytes(content.pixels(), content.colors_in_words);
+  if (content.pixels) {
+    return std::visit([&](const auto& image) { return png_bytes(image, content.colors_in_words); }, content.pixels());
+  }
   return png_bytes(rasterized(content.drawing(), kPixelsPerUnit));
 }
 
@@ -113,7 +115,7 @@ Json sidecar_of(const MadeItem& made, const ExportRequest& request, const Report
                {"files", Json::array()}};
   if (!made.colors_in_words.empty()) json["colors"]["in_words"] = made.colors_in_words;
   if (!provenance.pdf_program.empty()) json["made_by"]["pdf_program"] = provenance.pdf_program;
-  for (const ReportSource& source : inputs.sources) {
+  for (const ReportSource& source : used_sources(export_view(request.view), inputs)) {
     json["inputs"].push_back({{"kind", source.kind}, {"path", source.path.string()}, {"sha256", source.sha256}});
   }
   for (const ExportFormat format : request.formats) json["formats"].push_back(format_name(format));
@@ -194,14 +196,14 @@ std::vector<ExportFormat> formats_from_json(const Json& json, const std::string&
 }
 
 void check_inputs(const ExportRecord& record, const ReportInputs& inputs, const std::string& where) {
+  const std::vector<ReportSource> sources = used_sources(export_view(record.request.view), inputs);
   for (std::size_t i = 0; i < record.sources.size(); ++i) {
     const ReportSource& expected = record.sources[i];
-    if (i < inputs.sources.size() && inputs.sources[i].kind == expected.kind &&
-        inputs.sources[i].sha256 == expected.sha256)
-      continue;
-    throw bad_input("{}: was made from a {} with sha256 {}, but {} has {}", where, expected.kind, expected.sha256,
-                    i < inputs.sources.size() ? inputs.sources[i].path.string() : expected.path.string(),
-                    i < inputs.sources.size() ? inputs.sources[i].sha256 : "none");
+    if (i < sources.size() && sources[i].kind == expected.kind && sources[i].sha256 == expected.sha256) continue;
+    throw bad_input("{}: was made from {} {} with sha256 {}, but {} has {}", where, expected.kind == "images" ? "the" : "a",
+                    expected.kind, expected.sha256,
+                    i < sources.size() ? sources[i].path.string() : expected.path.string(),
+                    i < sources.size() ? sources[i].sha256 : "none");
   }
 }
 

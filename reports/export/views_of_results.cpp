@@ -1,3 +1,4 @@
+#include "reports/export/export_parts.h"
 #include "reports/export/export_view.h"
 #include "reports/export/selection.h"
 #include "reports/figures/budget_figures.h"
@@ -11,22 +12,6 @@
 
 namespace kvscope {
 namespace {
-
-/// An item that is `name` among the parts of its view.
-ExportItem part(std::string file, std::string name, std::function<ExportContent()> read) {
-  ExportItem item{safe_file_name(file), {}, std::move(read)};
-  item.selection.only = {std::move(name)};
-  return item;
-}
-
-/// A chart with its title as heading. An empty table means that the drawing has no numbers of its own.
-ExportContent figure_content(Figure made) {
-  const auto figure = std::make_shared<const Figure>(std::move(made));
-  ExportContent content;
-  content.drawing = [=] { return with_heading(figure->drawing, figure->drawing.title); };
-  content.table = [=] { return figure->data; };
-  return content;
-}
 
 /// Numbers of heads, coloured as asked for, or on their own scale; the legend says which.
 ExportContent grid_content(HeadValues values, const ExportColors& colors, Table table, std::vector<NamedArray> arrays) {
@@ -159,17 +144,6 @@ void add_plan_items(std::vector<ExportItem>& items, const NamedPlan& plan, const
   }
 }
 
-/// The items of which one of their parts is asked for; all if nothing is.
-std::vector<ExportItem> only_those_wanted(std::vector<ExportItem> items, const ExportRequest& request) {
-  std::vector<std::string> names;
-  for (const ExportItem& item : items) names.push_back(item.selection.only->front());
-  const std::vector<std::string> wanted = chosen_names(request.selection.only, names, names, "part");
-  std::erase_if(items, [&](const ExportItem& item) {
-    return std::ranges::find(wanted, item.selection.only->front()) == wanted.end();
-  });
-  return items;
-}
-
 }  // namespace
 
 std::vector<ExportItem> class_items(const ReportInputs& inputs, const ExportRequest& request) {
@@ -190,10 +164,8 @@ std::vector<ExportItem> class_items(const ReportInputs& inputs, const ExportRequ
 }
 
 std::vector<ExportItem> score_items(const ReportInputs& inputs, const ExportRequest& request) {
-  // Scores of a capture are computed once for all items.
-  const auto computed = std::make_shared<std::optional<Scores>>();
-  if (!inputs.scores) *computed = compute_scores(*inputs.capture);
-  const Scores& scores = inputs.scores ? *inputs.scores : **computed;
+  const auto owned = scores_of(inputs);
+  const Scores& scores = *owned;
   std::vector<std::string> names;
   for (const HeadScore& score : head_scores()) {
     if (!score.per_source && scores.has(score)) names.emplace_back(score.name);
@@ -205,7 +177,7 @@ std::vector<ExportItem> score_items(const ReportInputs& inputs, const ExportRequ
       for (const int branch : chosen_branches(request.selection, scores.model)) {
         const std::string& branch_name = scores.model.branches[static_cast<std::size_t>(branch)];
         items.push_back(part(fmt::format("score_{}_step_{:02}_{}", name, step, branch_name), name, [=, &scores] {
-          (void)computed;  // owns the scores
+          (void)owned;
           return score_content(scores, *head_score_from_name(name), branch, step, colors);
         }));
         items.back().selection.steps = {step};

@@ -65,20 +65,13 @@ FoldPicture fold_of_key(const FoldRequest& request, const StepTable& steps, std:
   const std::int64_t token = key - steps.key_offset(request.step, source);
   const auto factor = static_cast<float>(unit_factor(steps, request.step, request.colors.unit));
   FoldPicture picture = picture_of(request, steps);
+  const std::string place = place_text(steps[source], place_of(steps[source], token));
+  picture.panels.push_back({steps[source], "key " + place, {}, place_of(steps[source], token),
+                            lost_of(request, key - token, steps.n_query(source))});
   FoldPanel queries{own, "queries", {}, corresponding(steps[source], own, token), {}};
   for (std::int64_t query = 0; query < request.map.extent(0); ++query)
     queries.values.push_back(factor * request.map(query, key));
   picture.panels.push_back(std::move(queries));
-  const std::string place = place_text(steps[source], place_of(steps[source], token));
-  for (const int other : steps.sources(request.step)) {
-    FoldPanel panel{steps[other], "keys", {}, std::nullopt, {}};
-    panel.lost = lost_of(request, steps.key_offset(request.step, other), steps.n_query(other));
-    if (other == source) {
-      panel.note = "key " + place;
-      panel.framed = place_of(steps[source], token);
-    }
-    picture.panels.push_back(std::move(panel));
-  }
   picture.notes.push_back(fmt::format("Which queries of {} look at key {} of {}; the corresponding query is framed.",
                                       step_name(own), place, step_name(steps[source])));
   if (request.photo) picture.notes.emplace_back(kOverPhoto);

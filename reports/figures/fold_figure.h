@@ -24,8 +24,8 @@ struct FoldRequest {
 /// Its corresponding place is framed.
 [[nodiscard]] FoldPicture fold_of_query(const FoldRequest& request, const StepTable& steps, std::int64_t query);
 
-/// Which queries look at one key: its column of the map, painted on the grid of the queries; behind it the grids of the
-/// source steps with the key framed.
+/// Which queries look at one key: the key in its source's grid, then its column of the map, painted on the grid of the
+/// queries with the corresponding place framed.
 [[nodiscard]] FoldPicture fold_of_key(const FoldRequest& request, const StepTable& steps, std::int64_t key);
 
 /// The source step that holds a key of `step`.

@@ -62,6 +62,23 @@ void draw_query_rows(Drawing& drawing, const Box& box, const StepShape& step) {
   drawing.add(std::move(label));
 }
 
+/// A text broken at spaces into lines of at most `width`; a longer word has a line to itself.
+std::vector<std::string> lines_of(const std::string& text, double width) {
+  std::vector<std::string> lines;
+  std::size_t from = 0;
+  while (from < text.size()) {
+    const std::size_t end = std::min(text.find(' ', from), text.size());
+    const std::string word = text.substr(from, end - from);
+    if (!lines.empty() && text_width(lines.back() + ' ' + word, kTickSize) <= width) {
+      lines.back() += ' ' + word;
+    } else {
+      lines.push_back(word);
+    }
+    from = end + 1;
+  }
+  return lines;
+}
+
 constexpr std::array<std::string_view, 2> kUnitNames = {"multiples", "weights"};
 
 }  // namespace
@@ -195,9 +212,10 @@ Drawing attention_map_figure(const AttentionView& view, const StepTable& steps, 
 
 void draw_notes(Drawing& drawing, double left, const std::vector<std::string>& notes) {
   for (const std::string& note : notes) {
-    drawing.text({left, drawing.height + 0.8 * kTickSize}, note, kTickSize, Anchor::kStart, Role::kMuted);
-    drawing.width = std::max(drawing.width, left + text_width(note, kTickSize) + 12.0);
-    drawing.height += kTickSize + 4.5;
+    for (std::string& line : lines_of(note, drawing.width - left - 12.0)) {
+      drawing.text({left, drawing.height + 0.8 * kTickSize}, std::move(line), kTickSize, Anchor::kStart, Role::kMuted);
+      drawing.height += kTickSize + 4.5;
+    }
   }
 }
 

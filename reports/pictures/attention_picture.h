@@ -80,8 +80,10 @@ struct AttentionColors {
 inline constexpr Box kMapBox{70.0, 34.0, 400.0, 400.0};
 inline constexpr double kBelowMap = kMapBox.y + kMapBox.height + 52.0;
 
-/// Adds lines of small text at the bottom of a drawing, which grows by them.
+/// Adds sentences in small text at the bottom of a drawing, which grows by them, in lines as wide as it is.
 void draw_notes(Drawing& drawing, double left, const std::vector<std::string>& notes);
+/// Room between a color bar and the notes below it.
+inline constexpr double kAboveNotes = 8.0;
 
 /// Draws a map into `box`, with the borders between source scales.
 void draw_attention_map(Drawing& drawing, const Box& box, const AttentionView& view, const StepTable& steps,

@@ -17,8 +17,8 @@ constexpr double kLeft = 20.0;
 constexpr double kTop = 56.0;
 constexpr double kBarWidth = 360.0;
 constexpr int kMostPerRow = 6;
-/// Pixels of a panel over a photo: two per unit.
-constexpr std::int64_t kPhotoSide = 232;
+/// Pixels of a panel: two per unit, for the photo, and so that viewers that smooth pixels leave tokens square.
+constexpr std::int64_t kPixels = 232;
 
 std::int64_t grid_rows(const StepShape& grid) {
   return std::int64_t{grid.t} * grid.h;
@@ -64,12 +64,27 @@ void draw_frame(Drawing& drawing, const Box& box, const FoldPanel& panel) {
   draw_rimmed(drawing, std::move(frame), 1.4);
 }
 
+/// Lines between the tokens of an empty grid.
+void draw_grid(Drawing& drawing, const Box& box, const StepShape& grid) {
+  const double cell = cell_side(grid);
+  PathShape lines;
+  for (int x = 1; x < grid.w; ++x)
+    lines.lines.push_back({{box.x + cell * x, box.y}, {box.x + cell * x, box.bottom()}});
+  for (std::int64_t y = 1; y < grid_rows(grid); ++y) {
+    const double at = box.y + cell * static_cast<double>(y);
+    lines.lines.push_back({{box.x, at}, {box.right(), at}});
+  }
+  lines.pen = {Role::kGrid, 0.8, {}};
+  if (!lines.lines.empty()) drawing.add(std::move(lines));
+}
+
 void draw_panel(Drawing& drawing, Point top_left, const FoldPanel& panel, const FoldPicture& picture) {
   const double cell = cell_side(panel.grid);
   const Box box{top_left.x, top_left.y, cell * panel.grid.w, cell * static_cast<double>(grid_rows(panel.grid))};
   const double middle = box.x + box.width / 2.0;
   drawing.text({middle, box.y - 7.0}, step_name(panel.grid), kTickSize, Anchor::kMiddle);
   drawing.add(ImageShape{box, fold_panel_image(panel, picture), false});
+  if (panel.values.empty() && !picture.photo) draw_grid(drawing, box, panel.grid);
   drawing.add(BoxShape{box, {Role::kMuted, 0.6, {}}, {}, 1.0, 0.0});
   draw_lost(drawing, box, panel);
   if (panel.framed) draw_frame(drawing, box, panel);
@@ -84,7 +99,7 @@ RgbImage fold_panel_image(const FoldPanel& panel, const FoldPicture& picture) {
               (panel.lost.empty() || panel.lost.size() == n_token),
           "fold_panel_image: one value per token of the grid");
   const std::int64_t largest = std::max<std::int64_t>(grid_rows(panel.grid), panel.grid.w);
-  const std::int64_t cell = picture.photo ? (kPhotoSide + largest - 1) / largest : 1;
+  const std::int64_t cell = (kPixels + largest - 1) / largest;
   RgbImage image(panel.grid.w * cell, grid_rows(panel.grid) * cell, light_theme()[Role::kPaper]);
   for (std::int64_t y = 0; y < image.height; ++y) {
     for (std::int64_t x = 0; x < image.width; ++x) {
@@ -111,7 +126,7 @@ Drawing fold_drawing(const FoldPicture& picture) {
   Drawing drawing{std::max({2.0 * kLeft + n_column * (kPanel + kGapX) - kGapX, 2.0 * kLeft + kBarWidth,
                             kLeft + text_width(picture.label, kTickSize) + 12.0,
                             kLeft + text_width(picture.heading, kLabelSize + 1.0) + 12.0}),
-                  below + kColorBarHeight + 4.0,
+                  below + kColorBarHeight + kAboveNotes,
                   picture.heading,
                   "One panel per grid of tokens; the framed token is the one that is meant, or the place that "
                   "corresponds to it.",

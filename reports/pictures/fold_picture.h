@@ -34,7 +34,7 @@ struct FoldPicture {
 inline constexpr double kLeastCover = 0.2;
 inline constexpr double kMostCover = 0.9;
 
-/// A panel's pixels: one per token without a photo, else as many as a sharp screen shows of the photo.
+/// A panel's pixels: as many as a sharp screen shows of the photo, the same number for every token.
 [[nodiscard]] RgbImage fold_panel_image(const FoldPanel& panel, const FoldPicture& picture);
 
 /// All panels with names and notes, and the color bar.

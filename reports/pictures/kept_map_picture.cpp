@@ -59,7 +59,7 @@ Drawing kept_map_figure(const AttentionView& view, const StepTable& steps, const
   draw_marks(drawing, kMapBox, kept);
   const ValueScale scale = attention_scale(view, steps, colors);
   draw_color_bar(drawing, {kMapBox.x, kBelowMap}, kMapBox.width, scale, colors.colors, attention_label(colors, scale));
-  drawing.height += kColorBarHeight + 4.0;
+  drawing.height += kColorBarHeight + kAboveNotes;
   draw_notes(drawing, kMapBox.x, notes);
   return drawing;
 }

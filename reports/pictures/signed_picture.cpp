@@ -67,7 +67,7 @@ Drawing signed_map_figure(const AttentionView& view, const StepTable& steps, con
   }
   draw_color_bar(drawing, {kMapBox.x, kBelowMap}, kMapBox.width, std::move(bar), ticks,
                  signed_label(view, steps, colors));
-  drawing.height += kColorBarHeight + 4.0;
+  drawing.height += kColorBarHeight + kAboveNotes;
   draw_notes(drawing, kMapBox.x, notes);
   return drawing;
 }

@@ -62,7 +62,8 @@ Drawing strip_plot(const std::vector<Strip>& strips, std::string heading) {
   Drawing drawing{std::max(columns.deviation() + 20.0, kLeft + text_width(heading, kLabelSize + 1.0) + 12.0),
                   kTop + kRow * static_cast<double>(strips.size()),
                   heading,
-                  "A line per score with a dot for every sample; the stroke is their mean.",
+                  "A line per score with a dot for every sample; the stroke is their mean. What lies beyond a range is "
+                  "drawn at its end.",
                   {}};
   drawing.text({kLeft, 20.0}, std::move(heading), kLabelSize + 1.0);
   const double names = kTop - 16.0;
