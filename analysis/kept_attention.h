@@ -7,8 +7,8 @@
 
 namespace kvscope {
 
-/// What is left of a map A when only some keys may be attended to: each query's weights of these keys, scaled up so that
-/// they sum to 1 again, which is what softmax gives for the same queries and keys,
+/// What is left of a map A when only some keys may be attended to: each query's weights of these keys, scaled up so
+/// that they sum to 1 again, which is what softmax gives for the same queries and keys,
 ///
 ///   A'_ij = [j kept] A_ij / sum_{j' kept} A_ij';   0 for a query that gave the kept keys nothing.
 ///

@@ -15,7 +15,8 @@ namespace kvscope {
                                                              const ExportSelection& selection);
 
 /// The keys of a captured map that a replay kept: [T_k], 1 where kept.
-/// @throws Error  kUsage if the replay ran other steps than the capture, or has left no kept keys of this head and step.
+/// @throws Error  kUsage if the replay ran other steps than the capture, or has left no kept keys of this head and
+/// step.
 [[nodiscard]] std::vector<std::uint8_t> kept_of_map(const NamedReplay& replay, const Capture& capture,
                                                     const MapPlace& place);
 

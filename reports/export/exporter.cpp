@@ -200,8 +200,8 @@ void check_inputs(const ExportRecord& record, const ReportInputs& inputs, const 
   for (std::size_t i = 0; i < record.sources.size(); ++i) {
     const ReportSource& expected = record.sources[i];
     if (i < sources.size() && sources[i].kind == expected.kind && sources[i].sha256 == expected.sha256) continue;
-    throw bad_input("{}: was made from {} {} with sha256 {}, but {} has {}", where, expected.kind == "images" ? "the" : "a",
-                    expected.kind, expected.sha256,
+    throw bad_input("{}: was made from {} {} with sha256 {}, but {} has {}", where,
+                    expected.kind == "images" ? "the" : "a", expected.kind, expected.sha256,
                     i < sources.size() ? sources[i].path.string() : expected.path.string(),
                     i < sources.size() ? sources[i].sha256 : "none");
   }

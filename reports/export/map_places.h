@@ -26,8 +26,8 @@ struct MapPlace {
   [[nodiscard]] ExportSelection selection() const;
 };
 
-/// The raw maps that a selection names, in the order of steps, layers, heads, samples, branches; heads and steps without
-/// raw maps are passed over unless layers and heads are named. Samples: those wanted, or the first.
+/// The raw maps that a selection names, in the order of steps, layers, heads, samples, branches; heads and steps
+/// without raw maps are passed over unless layers and heads are named. Samples: those wanted, or the first.
 /// @throws Error  kUsage if there are none, or what is named has none.
 [[nodiscard]] std::vector<MapPlace> chosen_maps(const Capture& capture, const ExportSelection& selection);
 

@@ -52,8 +52,8 @@ Table fold_table(const FoldRequest& fold, const StepTable& steps, const FoldToke
     for (std::int64_t at = 0; at < steps.n_query(source); ++at) {
       const GridPlace place = place_of(steps[source], at);
       const std::int64_t key = steps.key_offset(fold.step, source) + at;
-      std::vector<Cell> row = {key,     std::int64_t{source}, place.t,
-                               place.y, place.x,              static_cast<double>(fold.map(token.token, key))};
+      std::vector<Cell> row = {
+          key, std::int64_t{source}, place.t, place.y, place.x, static_cast<double>(fold.map(token.token, key))};
       if (!fold.kept.empty()) row.emplace_back(std::int64_t{fold.kept[static_cast<std::size_t>(key)]});
       table.add_row(std::move(row));
     }

@@ -39,8 +39,8 @@ class SimilarityReader {
 
 /// One head and those most like it.
 struct SimilarRow {
-  std::vector<HeadInRow> heads;  ///< itself first
-  std::vector<double> cosines;   ///< 1 of itself
+  std::vector<HeadInRow> heads;      ///< itself first
+  std::vector<double> cosines;       ///< 1 of itself
   std::vector<std::string> classes;  ///< empty where nothing was classified
 };
 
@@ -129,8 +129,8 @@ std::vector<ExportItem> similar_items(const ReportInputs& inputs, const ExportRe
             item.read = [=, &capture, &model] {
               const std::string heading = fmt::format("Most alike, {}: {}, {}", measure.title,
                                                       place_title(layer, head, capture.steps()[step]), branch_name);
-              const std::string note = fmt::format("Alike is the {}; means over {} samples.", measure.explanation,
-                                                   capture.samples());
+              const std::string note =
+                  fmt::format("Alike is the {}; means over {} samples.", measure.explanation, capture.samples());
               return similar_content(row_of(*reader, measure, {layer, head}, step, branch, model, classification),
                                      capture.steps(), colors, heading, note);
             };

@@ -84,8 +84,9 @@ std::vector<ExportItem> spread_items(const ReportInputs& inputs, const ExportReq
         for (const int branch : chosen_branches(request.selection, scores->model)) {
           const std::string& branch_name = scores->model.branches[static_cast<std::size_t>(branch)];
           items.push_back({fmt::format("spread_{}_{}", place_name(layer, head, step), branch_name),
-                           one_place(layer, head, step, branch_name),
-                           [=] { return spread_content(*scores, {layer, head}, step, branch); }});
+                           one_place(layer, head, step, branch_name), [=] {
+                             return spread_content(*scores, {layer, head}, step, branch);
+                           }});
         }
       }
     }

@@ -38,9 +38,8 @@ std::vector<ExportItem> items_by_map_and_replay(const ReportInputs& inputs, cons
   std::vector<ExportItem> items;
   for (const MapPlace& place : chosen_maps(capture, request.selection)) {
     for (const NamedReplay* const replay : replays) {
-      ExportItem item{safe_file_name(fmt::format("{}_{}_{}", view, place.file_words(), replay->name)),
-                      place.selection(),
-                      {}};
+      ExportItem item{
+          safe_file_name(fmt::format("{}_{}_{}", view, place.file_words(), replay->name)), place.selection(), {}};
       item.selection.only = {replay->name};
       const std::vector<std::uint8_t> kept = kept_of_map(*replay, capture, place);
       item.read = [=, &capture] {
@@ -55,9 +54,10 @@ std::vector<ExportItem> items_by_map_and_replay(const ReportInputs& inputs, cons
 
 std::string count_note(const KeptMap& map, const NamedReplay& replay) {
   const auto count = std::ranges::count(map.kept, 1);
-  return fmt::format("{} keeps {} of {} keys: marks above the map; the others are grayed. {:.1f} % of the captured "
-                     "attention falls on them.",
-                     replay.name, count, map.kept.size(), 100.0 * kept_share(map.weights, map.kept));
+  return fmt::format(
+      "{} keeps {} of {} keys: marks above the map; the others are grayed. {:.1f} % of the captured "
+      "attention falls on them.",
+      replay.name, count, map.kept.size(), 100.0 * kept_share(map.weights, map.kept));
 }
 
 std::vector<NamedArray> map_arrays(const KeptMap& map, const char* name) {
@@ -104,7 +104,8 @@ SignedColors signed_colors(const ExportColors& colors) {
   if (!colors.range_given || !colors.scaling.fixed) return result;
   const ValueRange range = *colors.scaling.fixed;
   if (range.low != -range.high)
-    throw usage_error("--view difference: --range {}:{} has to reach as far below zero as above", range.low, range.high);
+    throw usage_error("--view difference: --range {}:{} has to reach as far below zero as above", range.low,
+                      range.high);
   result.fixed = range.high;
   return result;
 }
@@ -114,14 +115,14 @@ SignedColors signed_colors(const ExportColors& colors) {
 std::vector<ExportItem> kept_items(const ReportInputs& inputs, const ExportRequest& request) {
   const StepTable& steps = inputs.capture->steps();
   const AttentionColors colors = request.colors.attention();
-  return items_by_map_and_replay(
-      inputs, request, "kept", "kept by", [=, &steps](KeptMap map, const NamedReplay& replay) {
-        map.notes = {count_note(map, replay), kept_origin(replay)};
-        const auto shared = std::make_shared<const KeptMap>(std::move(map));
-        ExportContent content = marked_content(shared, steps, colors);
-        content.table = [=, &steps] { return kept_table(*shared, steps); };
-        return content;
-      });
+  return items_by_map_and_replay(inputs, request, "kept", "kept by",
+                                 [=, &steps](KeptMap map, const NamedReplay& replay) {
+                                   map.notes = {count_note(map, replay), kept_origin(replay)};
+                                   const auto shared = std::make_shared<const KeptMap>(std::move(map));
+                                   ExportContent content = marked_content(shared, steps, colors);
+                                   content.table = [=, &steps] { return kept_table(*shared, steps); };
+                                   return content;
+                                 });
 }
 
 std::vector<ExportItem> restricted_items(const ReportInputs& inputs, const ExportRequest& request) {

@@ -66,7 +66,10 @@ FoldPicture fold_of_key(const FoldRequest& request, const StepTable& steps, std:
   const auto factor = static_cast<float>(unit_factor(steps, request.step, request.colors.unit));
   FoldPicture picture = picture_of(request, steps);
   const std::string place = place_text(steps[source], place_of(steps[source], token));
-  picture.panels.push_back({steps[source], "key " + place, {}, place_of(steps[source], token),
+  picture.panels.push_back({steps[source],
+                            "key " + place,
+                            {},
+                            place_of(steps[source], token),
                             lost_of(request, key - token, steps.n_query(source))});
   FoldPanel queries{own, "queries", {}, corresponding(steps[source], own, token), {}};
   for (std::int64_t query = 0; query < request.map.extent(0); ++query)

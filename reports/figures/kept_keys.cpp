@@ -26,8 +26,8 @@ std::optional<std::vector<std::uint8_t>> kept_keys(const NamedReplay& replay, He
   std::vector<std::uint8_t> keys(static_cast<std::size_t>(n_key));
   for (const std::int32_t position : kept->positions) {
     if (position < 0 || position >= n_key) {
-      throw bad_input("{}: layer {} head {} step {}: kept key {} does not exist; there are {}", replay.name, kept->layer,
-                      kept->head, step, position, n_key);
+      throw bad_input("{}: layer {} head {} step {}: kept key {} does not exist; there are {}", replay.name,
+                      kept->layer, kept->head, step, position, n_key);
     }
     keys[static_cast<std::size_t>(position)] = 1;
   }

@@ -35,8 +35,8 @@ ReplayImagesFigure replay_images_figure(const NamedReplay& replay, const std::ve
   figure.rows = {{"full cache", {}, {}},
                  {replay.name, {}, {}},
                  {fmt::format("difference, {}-fold", number_label(kDifferenceGain)), {}, {}}};
-  figure.data = Table("", {{"sample", ""}, {"label", ""}, {"psnr", ""}, {"ssim", ""}, {"identical", ""},
-                           {"token_agreement", ""}});
+  figure.data = Table(
+      "", {{"sample", ""}, {"label", ""}, {"psnr", ""}, {"ssim", ""}, {"identical", ""}, {"token_agreement", ""}});
   for (const int sample : samples) {
     const RgbImage full = photo(images.full, sample);
     const RgbImage compressed = photo(images.compressed, sample);

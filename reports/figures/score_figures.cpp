@@ -117,7 +117,10 @@ Figure score_spread_figure(const Scores& scores, HeadPlace head, int step, int b
     const HeadScoreValues& values = scores.at(score);
     const auto scale = score_scale_of_run(scores, score);
     if (values.samples.empty() || !scale) continue;
-    Strip strip{score_title(score), *scale, {}, values.mean(branch, head.layer, head.head, step),
+    Strip strip{score_title(score),
+                *scale,
+                {},
+                values.mean(branch, head.layer, head.head, step),
                 values.deviation(branch, head.layer, head.head, step)};
     for (std::int64_t sample = 0; sample < values.samples.extent(0); ++sample) {
       strip.values.push_back(values.samples(sample, branch, head.layer, head.head, step));

@@ -12,7 +12,7 @@ namespace kvscope {
 /// A head's map in small, with what is said of it.
 struct HeadInRow {
   HeadPlace place;
-  std::optional<HeadMap> map;  ///< absent where there is none to show
+  std::optional<HeadMap> map;      ///< absent where there is none to show
   std::vector<std::string> notes;  ///< lines below the map
 };
 

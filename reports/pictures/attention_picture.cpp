@@ -134,7 +134,8 @@ std::string attention_label(const AttentionColors& colors, const ValueScale& sca
 }
 
 std::string attention_label(const AttentionColors& colors) {
-  return fmt::format("Attention, {}: {}, range of each map", attention_unit_words(colors.unit), scaling_name(colors.scaling.kind));
+  return fmt::format("Attention, {}: {}, range of each map", attention_unit_words(colors.unit),
+                     scaling_name(colors.scaling.kind));
 }
 
 IndexedImage attention_image(const AttentionView& view, const StepTable& steps, const ColorMap& colors) {

@@ -68,8 +68,7 @@ void draw_frame(Drawing& drawing, const Box& box, const FoldPanel& panel) {
 void draw_grid(Drawing& drawing, const Box& box, const StepShape& grid) {
   const double cell = cell_side(grid);
   PathShape lines;
-  for (int x = 1; x < grid.w; ++x)
-    lines.lines.push_back({{box.x + cell * x, box.y}, {box.x + cell * x, box.bottom()}});
+  for (int x = 1; x < grid.w; ++x) lines.lines.push_back({{box.x + cell * x, box.y}, {box.x + cell * x, box.bottom()}});
   for (std::int64_t y = 1; y < grid_rows(grid); ++y) {
     const double at = box.y + cell * static_cast<double>(y);
     lines.lines.push_back({{box.x, at}, {box.right(), at}});
@@ -95,9 +94,9 @@ void draw_panel(Drawing& drawing, Point top_left, const FoldPanel& panel, const 
 
 RgbImage fold_panel_image(const FoldPanel& panel, const FoldPicture& picture) {
   const auto n_token = static_cast<std::size_t>(panel.grid.tokens());
-  require((panel.values.empty() || panel.values.size() == n_token) &&
-              (panel.lost.empty() || panel.lost.size() == n_token),
-          "fold_panel_image: one value per token of the grid");
+  require(
+      (panel.values.empty() || panel.values.size() == n_token) && (panel.lost.empty() || panel.lost.size() == n_token),
+      "fold_panel_image: one value per token of the grid");
   const std::int64_t largest = std::max<std::int64_t>(grid_rows(panel.grid), panel.grid.w);
   const std::int64_t cell = (kPixels + largest - 1) / largest;
   RgbImage image(panel.grid.w * cell, grid_rows(panel.grid) * cell, light_theme()[Role::kPaper]);

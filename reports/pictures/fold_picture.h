@@ -13,10 +13,10 @@ namespace kvscope {
 /// One grid of tokens, coloured by a number for each.
 struct FoldPanel {
   StepShape grid;
-  std::string note;                  ///< below the panel; its name stands above
-  std::vector<float> values{};       ///< [tokens]; empty: the grid alone
+  std::string note;                   ///< below the panel; its name stands above
+  std::vector<float> values{};        ///< [tokens]; empty: the grid alone
   std::optional<GridPlace> framed{};  ///< the token that is meant
-  std::vector<std::uint8_t> lost{};  ///< [tokens], not 0 where a token is crossed out; empty: none
+  std::vector<std::uint8_t> lost{};   ///< [tokens], not 0 where a token is crossed out; empty: none
 };
 
 /// A row or a column of a map folded back to the grids its tokens come from.

@@ -2,7 +2,7 @@
 
 #include "collectors/base/file.h"
 #include "collectors/base/hash.h"
-#include "reports/atlas/synthetic_run.h"
+#include "reports/export/export_run.h"
 #include "reports/export/npy.h"
 #include "reports/export/pdf.h"
 #include "reports/pictures/png.h"
@@ -19,28 +19,11 @@
 #include <set>
 
 using namespace kvscope;
+using Run = kvscope::testing::ExportRun;
 
 namespace {
 
 using Formats = std::vector<ExportFormat>;
-
-/// A whole synthetic run: 2 layers of 4 heads, steps of 1, 4, 9 and 16 tokens, 3 samples with all maps.
-struct Run {
-  Run() : paths(testing::write_synthetic_run(folder.path())) {}
-
-  [[nodiscard]] ExportRequest request(const std::string& view, Formats formats = {ExportFormat::kSvg}) const {
-    ExportRequest result{view, needed_paths(export_view(view), paths), {}, {}, std::move(formats)};
-    return result;
-  }
-  [[nodiscard]] std::filesystem::path out() const { return folder / "export"; }
-  std::vector<ExportedItem> write(const ExportRequest& wanted, bool replaces = false) const {
-    return export_items(wanted, read_report_inputs(wanted.paths), {out(), replaces, "kvscope export"});
-  }
-  [[nodiscard]] std::string content(const std::string& name) const { return read_text_file(out() / name); }
-
-  testing::TemporaryFolder folder;
-  ReportPaths paths;
-};
 
 /// One map: layer 1, head 2, last step, sample 0.
 ExportRequest one_map(const Run& run, Formats formats) {
