@@ -58,6 +58,15 @@ nav.replaceChildren(
 document.body.append(helpDialog);
 document.documentElement.classList.add("scripted");
 
+/** Says so where the address names no page; what is shown instead follows below it. */
+const nowhere = element("p", { id: "nowhere", class: "missing", role: "status", hidden: true });
+content.prepend(nowhere);
+
+function sayWhere(route, known) {
+  nowhere.hidden = known;
+  nowhere.textContent = known ? "" : `There is no page “${route.page}” in this atlas. Its pages are ${usedPages.map(([page]) => page).join(", ")}.`;
+}
+
 /** Where the reader was on the grid, so that Escape goes back to it. */
 let lastGridQuery = new Map();
 let lastHead = null;
@@ -66,7 +75,7 @@ function showPage(page, name) {
   for (const section of sections) section.hidden = section.dataset.page !== page;
   const focused = document.activeElement;
   if (focused && focused.closest("section[hidden]")) focused.blur();
-  const visible = [...content.children].filter((section) => !section.hidden);
+  const visible = [...content.children].filter((child) => child !== nowhere && !child.hidden);
   visible.forEach((section, i) => section.classList.toggle("first", i === 0));
   const tab = page === "head" ? "heads" : page;
   for (const link of nav.querySelectorAll("[data-tab]")) {
@@ -84,6 +93,7 @@ function show() {
   }
   const known = route.page === "head" || usedPages.some(([page]) => page === route.page);
   const page = known ? route.page : "heads";
+  sayWhere(route, known);
   const title = page === "head" ? headName({ layer: route.parts[0], head: route.parts[1] }) : usedPages.find(([other]) => other === page)[1];
   const changed = document.documentElement.dataset.page !== page || page === "head";
   document.documentElement.dataset.page = page;
@@ -112,6 +122,7 @@ function showAnchor(id) {
   if (!section) return;
   const page = usedPages.find(([other]) => other === section.dataset.page);
   if (!page) return;
+  sayWhere(null, true);
   document.documentElement.dataset.page = page[0];
   showPage(...page);
   if (page[0] === "heads" && headCount > 0) headGrid.show(lastGridQuery);

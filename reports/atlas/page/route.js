@@ -2,6 +2,9 @@
 
 const routeListeners = new Set();
 
+/** What readers type for the pages' own names: the words of the tabs. */
+const kPageAliases = new Map([["", "heads"], ["atlas", "heads"], ["classes", "classification"], ["plans", "plan"], ["replays", "replay"]]);
+
 /** { page, parts: [...], query: Map }, or null for a plain anchor. */
 function currentRoute() {
   const hash = location.hash;
@@ -9,7 +12,7 @@ function currentRoute() {
   if (!hash.startsWith("#/")) return null;
   const [path, query = ""] = hash.slice(2).split("?");
   const words = path.split("/").map((word) => decodeURIComponentOr(word));
-  return { page: words[0], parts: words.slice(1), query: new Map(new URLSearchParams(query)) };
+  return { page: kPageAliases.get(words[0]) ?? words[0], parts: words.slice(1), query: new Map(new URLSearchParams(query)) };
 }
 
 function decodeURIComponentOr(text) {

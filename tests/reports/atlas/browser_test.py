@@ -258,6 +258,21 @@ def test_deep_links_restore_what_was_seen(page, atlas):
         assert page.locator("main").inner_text().strip() != ""
 
 
+def test_addresses_are_forgiving_and_say_where_they_do_not_lead(page, atlas):
+    for alias, name, proof in [("replays", "Replays", "Pareto front over plans"), ("plans", "Plans", "Every layer and head, by scale"),
+                               ("classes", "Classification", "Compared with other")]:
+        open_page(page, atlas, f"#/{alias}")
+        wait_for_page(page, name)
+        assert proof in page.locator("main").inner_text(), alias
+        assert page.locator("#nowhere").is_hidden()
+    open_page(page, atlas, "#/<b>nowhere")
+    assert page.locator("#nowhere").inner_text().startswith("There is no page “<b>nowhere” in this atlas.")
+    assert page.locator("#atlas").is_visible()
+    page.locator("[data-tab=plan]").click()
+    wait_for_page(page, "Plans")
+    assert page.locator("#nowhere").is_hidden()
+
+
 def test_keys_alone_reach_everything(page, atlas):
     open_page(page, atlas, "")
     page.keyboard.press("ArrowDown")  # into the grid
