@@ -111,6 +111,8 @@ std::vector<ExportItem> fold_items(const ReportInputs& inputs, const ExportReque
   // Without replays nothing is crossed out.
   std::vector<const NamedReplay*> replays = {nullptr};
   if (!inputs.replays.empty()) replays = chosen_replays(inputs, request.selection);
+  if (inputs.replays.empty() && request.selection.only)
+    throw usage_error("--only: parts of a fold are replays, and there is no --replay");
   std::vector<ExportItem> items;
   for (const MapPlace& place : chosen_maps(capture, request.selection)) {
     for (const FoldToken& token : fold_tokens(request.selection, steps, place.step)) {

@@ -365,6 +365,11 @@ TEST_SUITE("reports.export.head_views") {
     unknown.selection.only = {"beauty"};
     refused(unknown, "no replay 'beauty'");
 
+    ExportRequest partless = request_of(run, "fold");
+    partless.paths.replays.clear();
+    partless.selection.only = {"hack-60"};
+    refused(partless, "no --replay");
+
     ExportRequest bare = request_of(run, "kept");
     std::filesystem::remove(run.folder / "hack-30.replay.h5");
     bare.selection.only = {"hack-30"};
