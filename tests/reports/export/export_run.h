@@ -15,7 +15,8 @@ namespace kvscope::testing {
 struct ExportRun {
   ExportRun() : paths(write_synthetic_run(folder.path())) {}
 
-  [[nodiscard]] ExportRequest request(const std::string& view, std::vector<ExportFormat> formats = {ExportFormat::kSvg}) const {
+  [[nodiscard]] ExportRequest request(const std::string& view,
+                                      std::vector<ExportFormat> formats = {ExportFormat::kSvg}) const {
     ExportRequest result{view, needed_paths(export_view(view), paths), {}, {}, std::move(formats)};
     return result;
   }

@@ -1,5 +1,5 @@
-// Views of single heads that follow from a map, a replay or scores: folds, kept keys, changes, similar heads, scores over
-// scales and samples, images.
+// Views of single heads that follow from a map, a replay or scores: folds, kept keys, changes, similar heads, scores
+// over scales and samples, images.
 
 #include "analysis/kept_attention.h"
 #include "analysis/scores.h"
@@ -62,7 +62,8 @@ std::vector<std::uint8_t> kept_by(const NamedPlan& plan, std::int64_t n_key) {
 
 void refused(const ExportRequest& request, const char* word, ErrorCode code = ErrorCode::kUsage) {
   CAPTURE(word);
-  testing::check_error(code, [&] { (void)Items(request); }, word);
+  testing::check_error(
+      code, [&] { (void)Items(request); }, word);
 }
 
 }  // namespace
@@ -332,11 +333,11 @@ TEST_SUITE("reports.export.head_views") {
   TEST_CASE("places outside of their grids are refused by name") {
     const Run run;
     ExportRequest request = request_of(run, "fold");
-    for (const auto& [query, word] : {std::pair("4,0", "4×4 grid of step 3"), std::pair("0,9", "(0, 9)"),
-                                      std::pair("1", "ROW,COLUMN"), std::pair("1,x", "ROW,COLUMN"),
-                                      std::pair("-1,0", "ROW,COLUMN"), std::pair("1,2,3,4", "ROW,COLUMN"),
-                                      std::pair("1,0,0", "lies outside"), std::pair("", "ROW,COLUMN"),
-                                      std::pair("99999999999999999999,0", "ROW,COLUMN")}) {
+    for (const auto& [query, word] :
+         {std::pair("4,0", "4×4 grid of step 3"), std::pair("0,9", "(0, 9)"), std::pair("1", "ROW,COLUMN"),
+          std::pair("1,x", "ROW,COLUMN"), std::pair("-1,0", "ROW,COLUMN"), std::pair("1,2,3,4", "ROW,COLUMN"),
+          std::pair("1,0,0", "lies outside"), std::pair("", "ROW,COLUMN"),
+          std::pair("99999999999999999999,0", "ROW,COLUMN")}) {
       request.selection.queries = {query};
       refused(request, word);
     }
@@ -408,7 +409,8 @@ TEST_SUITE("reports.export.head_views") {
     refused(request, "fingerprint", ErrorCode::kBadInput);
 
     testing::SyntheticCapture wide;
-    wide.steps = StepTable({{}, {StepKind::kImageGrid, 1, 2, 2}, {StepKind::kImageGrid, 1, 3, 3}, {StepKind::kImageGrid, 1, 4, 5}});
+    wide.steps = StepTable(
+        {{}, {StepKind::kImageGrid, 1, 2, 2}, {StepKind::kImageGrid, 1, 3, 3}, {StepKind::kImageGrid, 1, 4, 5}});
     wide.maps = true;
     write_synthetic_capture(run.folder / "wide.h5", wide);
     write_json_file(path, good);
@@ -438,7 +440,11 @@ TEST_SUITE("reports.export.head_views") {
     images.kept.back().positions = {0};
     write_replay_images(run.folder / "hack-60.replay.h5", images);
     testing::check_error(
-        ErrorCode::kBadInput, [&] { (void)repeat_export(sidecar, {run.out(), false, {}}); }, "the images with sha256");
+        ErrorCode::kBadInput,
+        [&] {
+          (void)repeat_export(sidecar, {run.out(), false, {}});
+        },
+        "the images with sha256");
     CHECK_NOTHROW((void)repeat_export(pareto, {run.out(), false, {}}));
   }
 }
