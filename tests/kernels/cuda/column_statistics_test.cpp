@@ -1,11 +1,9 @@
-#include "kernels/cuda/column_statistics.h"
-
 #include "collectors/compute/attention_reference.h"
+#include "cuda/statistics_device.h"
 #include "kernels/cuda/device_statistics.h"
+#include "kernels/cuda/element.h"
 #include "kernels/cuda/map_tables.h"
-#include "kernels/cuda/statistics_launch.h"
 #include "kernels/cuda/statistics_result.h"
-#include "kernels/interpreter/interpreted_launch.h"
 #include "support/attention_data.h"
 #include "support/errors.h"
 #include "support/head_statistics.h"
@@ -13,11 +11,13 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
 
 using namespace kvscope;
 using gpu::BFloat16;
 using gpu::DeviceMapTables;
-using gpu::DeviceMemory;
 using gpu::DeviceStatistics;
 using gpu::Float16;
 using gpu::StatisticsLayout;
@@ -63,7 +63,7 @@ struct Tokens {
                                      static_cast<std::size_t>(tokens * head_dim));
   }
 
-  StridedHeads<const void*> upload(DeviceMemory& memory, const char* name) const {
+  StridedHeads<const void*> upload(testing::DeviceBuffers& memory, const char* name) const {
     return {.data = memory.upload(name, elements),
             .type = kTypeOf<Element>,
             .row_stride = (tokens + 1) * heads * head_dim,
@@ -145,7 +145,7 @@ struct Settings {
   std::uint64_t seed = 1;
 };
 
-/// Results of the interpreted kernels.
+/// Results of the kernels.
 template <typename Element>
 class Run {
  public:
@@ -154,44 +154,50 @@ class Run {
         tables_(problem.steps, problem.step, gpu::column_tile_keys(kTypeOf<Element>)),
         layout_(tables_.numbers(), problem.head_dim) {
     const std::vector<float> scales = {problem.scale(0), problem.scale(1)};
+    const std::unique_ptr<testing::StatisticsDevice> device = testing::make_statistics_device();
+    testing::DeviceBuffers& memory = device->buffers();
     DeviceStatistics call{.rows = problem.kRows,
                           .heads = problem.kHeads,
                           .kv_heads = 1,
                           .head_dim = problem.head_dim,
                           .type = kTypeOf<Element>,
-                          .plan = tables_.plan(memory_.upload("tables", tables_.words())),
-                          .softmax_scale = memory_.upload("scales", scales),
-                          .queries = problem.queries.upload(memory_, "queries"),
-                          .keys = problem.keys.upload(memory_, "keys"),
-                          .values = problem.values.upload(memory_, "values")};
-    if (settings.output == Output::kGiven) call.output = problem.output->upload(memory_, "output");
-    if (settings.logarithms == Logarithms::kGiven) call.log_sum_exp = memory_.upload("logarithms", logarithms());
-    heads_ = memory_.allocate<float>("heads", problem.kRows * problem.kHeads * layout_.head_floats);
-    tokens_ = memory_.allocate<float>("tokens", problem.kRows * layout_.token_floats);
-    call.heads_result = heads_;
-    call.tokens_result = tokens_;
+                          .plan = tables_.plan(memory.upload("tables", tables_.words())),
+                          .softmax_scale = memory.upload("scales", scales),
+                          .queries = problem.queries.upload(memory, "queries"),
+                          .keys = problem.keys.upload(memory, "keys"),
+                          .values = problem.values.upload(memory, "values")};
+    if (settings.output == Output::kGiven) call.output = problem.output->upload(memory, "output");
+    if (settings.logarithms == Logarithms::kGiven) call.log_sum_exp = memory.upload("logarithms", logarithms());
+    heads_.resize(static_cast<std::size_t>(problem.kRows * problem.kHeads * layout_.head_floats));
+    tokens_.resize(static_cast<std::size_t>(problem.kRows * layout_.token_floats));
+    call.heads_result = allocate_floats(memory, "heads", heads_.size());
+    call.tokens_result = allocate_floats(memory, "tokens", tokens_.size());
     call.workspace_bytes = settings.heads_at_once * gpu::workspace_bytes_per_head(call.plan, problem.head_dim);
-    call.workspace = memory_.allocate<std::byte>("workspace", call.workspace_bytes);
-    gpu::check_statistics(call);
-    gpu::launch_statistics<Element>(call, gpu::InterpretedLaunch(memory_, {.seed = settings.seed}));
-    CHECK(memory_.overrun() == nullptr);
+    call.workspace = memory.allocate("workspace", call.workspace_bytes);
+    device->run(call, settings.seed);
+    memory.download(std::as_writable_bytes(std::span(heads_)), call.heads_result);
+    memory.download(std::as_writable_bytes(std::span(tokens_)), call.tokens_result);
   }
 
   HeadStatistics head(std::int64_t pair) const {
-    return gpu::head_statistics_of(heads_ + pair * layout_.head_floats, layout_, problem_.steps, problem_.step,
+    return gpu::head_statistics_of(heads_.data() + pair * layout_.head_floats, layout_, problem_.steps, problem_.step,
                                    problem_.head_dim);
   }
   KeyValueStatistics tokens(std::int64_t row) const {
-    return gpu::key_value_statistics_of(tokens_ + row * layout_.token_floats, layout_, problem_.steps, problem_.step,
-                                        problem_.head_dim);
+    return gpu::key_value_statistics_of(tokens_.data() + row * layout_.token_floats, layout_, problem_.steps,
+                                        problem_.step, problem_.head_dim);
   }
   std::vector<std::uint32_t> bits() const {
-    std::vector<std::uint32_t> result(static_cast<std::size_t>(problem_.kRows * problem_.kHeads * layout_.head_floats));
-    std::memcpy(result.data(), heads_, result.size() * sizeof(std::uint32_t));
+    std::vector<std::uint32_t> result(heads_.size());
+    std::memcpy(result.data(), heads_.data(), result.size() * sizeof(std::uint32_t));
     return result;
   }
 
  private:
+  static float* allocate_floats(testing::DeviceBuffers& memory, const char* name, std::size_t count) {
+    return reinterpret_cast<float*>(memory.allocate(name, static_cast<std::int64_t>(count * sizeof(float))));
+  }
+
   std::vector<float> logarithms() const {
     std::vector<float> result;
     for (std::int64_t pair = 0; pair < problem_.kRows * problem_.kHeads; ++pair) {
@@ -214,9 +220,8 @@ class Run {
   const Problem<Element>& problem_;
   DeviceMapTables tables_;
   StatisticsLayout layout_;
-  DeviceMemory memory_;
-  float* heads_ = nullptr;
-  float* tokens_ = nullptr;
+  std::vector<float> heads_;
+  std::vector<float> tokens_;
 };
 
 /// A weight's relative error is the error of its logit and of its logarithm: sums of head_dim products and some 20
