@@ -54,16 +54,24 @@ int source_of(Shuffle kind, int lane, int argument) {
   return lane;
 }
 
-void perform_shuffle(Warp& warp) {
-  std::array<std::uint64_t, kWarpThreads> values{};
+template <typename T>
+void shuffle_values(Warp& warp) {
+  std::array<T, kWarpThreads> values{};
   for (int lane = 0; lane < kWarpThreads; ++lane) {
-    const auto& request = warp.request<ShuffleRequest>(lane);
-    std::memcpy(&values[static_cast<std::size_t>(lane)], request.value, request.bytes);
+    std::memcpy(&values[static_cast<std::size_t>(lane)], warp.request<ShuffleRequest>(lane).value, sizeof(T));
   }
   for (int lane = 0; lane < kWarpThreads; ++lane) {
     const auto& request = warp.request<ShuffleRequest>(lane);
     const int source = source_of(request.kind, lane, request.argument);
-    std::memcpy(request.value, &values[static_cast<std::size_t>(source)], request.bytes);
+    std::memcpy(request.value, &values[static_cast<std::size_t>(source)], sizeof(T));
+  }
+}
+
+void perform_shuffle(Warp& warp) {
+  if (warp.request<ShuffleRequest>(0).bytes == sizeof(std::uint32_t)) {
+    shuffle_values<std::uint32_t>(warp);
+  } else {
+    shuffle_values<std::uint64_t>(warp);
   }
   warp.release();
 }

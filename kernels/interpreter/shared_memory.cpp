@@ -58,11 +58,6 @@ bool SharedMemory::are_guards_intact() const {
   return interpreter::are_guards_intact(begin_, bytes_);
 }
 
-bool SharedMemory::is_ordered(AccessMark earlier, int thread) const {
-  return clocks_.is_ordered(warp_of(earlier.thread()), earlier.time(), warp_of(thread)) ||
-         (earlier.thread() == thread && !earlier.is(AccessMark::kSeveral));
-}
-
 template <std::size_t kBytes>
 void SharedMemory::read(int thread, std::int64_t offset, void* value, const CallSite& site) {
   const AccessMark* marks = writes_.data() + offset;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/cuda/primitives.h"
 #include "kernels/interpreter/access_mark.h"
 #include "kernels/interpreter/warp_clocks.h"
 
@@ -48,7 +49,10 @@ class SharedMemory {
   [[nodiscard]] AccessMark mark_of(int thread, std::uint64_t flags, const CallSite& site) {
     return AccessMark::of(clocks_.now(), thread, flags, sites_.number(site));
   }
-  [[nodiscard]] bool is_ordered(AccessMark earlier, int thread) const;
+  [[nodiscard]] bool is_ordered(AccessMark earlier, int thread) const {
+    return clocks_.is_ordered(earlier.thread() / kWarpThreads, earlier.time(), thread / kWarpThreads) ||
+           (earlier.thread() == thread && !earlier.is(AccessMark::kSeveral));
+  }
   [[nodiscard]] bool are_reads_ordered(AccessMark reads, int thread) const;
   /// Whether `count` reads are all from before the latest barrier of the block.
   [[nodiscard]] bool are_reads_old(const AccessMark* reads, std::size_t count) const {

@@ -4,6 +4,7 @@
 #include "kernels/interpreter/interpreted_launch.h"
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 using namespace kvscope::gpu;  // NOLINT(google-build-using-namespace): kernels read as on the device
@@ -110,4 +111,100 @@ TEST_CASE("fragments laid out as the PTX ISA says give the product") {
 TEST_CASE("matrices loaded from shared memory give the product") {
   check_product<BFloat16, MultiplyFromShared>();
   check_product<Float16, MultiplyFromShared>();
+}
+
+namespace {
+
+/// What every lane of one warp gets from `call`.
+template <typename T, typename Call>
+std::vector<T> of_lanes(const Call& call) {
+  DeviceMemory memory;
+  T* results = memory.allocate<T>("results", 32);
+  run_kernel<32>([=] { store(results + lane_index(), call()); }, {1, 0}, memory);
+  return {results, results + 32};
+}
+
+}  // namespace
+
+TEST_CASE("shuffles take the value of the lane that the PTX ISA says") {
+  for (const int argument : {0, 1, 5, 16, 31, 33}) {
+    CAPTURE(argument);
+    const auto index = of_lanes<int>([=] { return shuffle(100 + lane_index(), argument); });
+    const auto flipped = of_lanes<double>([=] { return shuffle_xor(100.5 + lane_index(), argument); });
+    const auto up = of_lanes<int>([=] { return shuffle_up(100 + lane_index(), argument); });
+    const auto down =
+        of_lanes<float>([=] { return shuffle_down(100.5F + static_cast<float>(lane_index()), argument); });
+    const int operand = argument % 32;  // the hardware looks at five bits
+    for (int lane = 0; lane < 32; ++lane) {
+      const auto i = static_cast<std::size_t>(lane);
+      CHECK(index[i] == 100 + operand);
+      CHECK(flipped[i] == 100.5 + (lane ^ operand));
+      CHECK(up[i] == 100 + (lane >= operand ? lane - operand : lane));
+      CHECK(down[i] == 100.5F + static_cast<float>(lane + operand < 32 ? lane + operand : lane));
+    }
+  }
+}
+
+TEST_CASE("lanes may look at different lanes") {
+  const auto reversed = of_lanes<int>([] { return shuffle(lane_index(), 31 - lane_index()); });
+  for (int lane = 0; lane < 32; ++lane) CHECK(reversed[static_cast<std::size_t>(lane)] == 31 - lane);
+}
+
+TEST_CASE("a ballot has the bit of each lane") {
+  const auto votes = of_lanes<std::uint32_t>([] { return ballot(lane_index() % 3 == 0); });
+  std::uint32_t expected = 0;
+  for (int lane = 0; lane < 32; lane += 3) expected |= 1U << lane;
+  for (const std::uint32_t vote : votes) CHECK(vote == expected);
+}
+
+TEST_CASE("threads know where they are") {
+  DeviceMemory memory;
+  int* places = memory.allocate<int>("places", 3 * 96);
+  run_kernel<96>(
+      [=] {
+        store(places + block_index() * thread_count() + thread_index(),
+              warp_index() * 1000 + lane_index() * 10 + block_count());
+      },
+      {3, 0}, memory);
+  for (int i = 0; i < 3 * 96; ++i) CHECK(places[i] == i % 96 / 32 * 1000 + i % 32 * 10 + 3);
+}
+
+TEST_CASE("infinities and NaN and subnormal halves go through the tensor core") {
+  const auto product = [](float a, float b) {
+    const auto results = of_lanes<float>([=] {
+      float d[4] = {};
+      const std::uint32_t left = pack2<Float16>(a, 0.0F);
+      const std::uint32_t right = pack2<Float16>(b, 0.0F);
+      // Only k = 0 of every row and column is not 0.
+      const bool is_first = lane_index() % 4 == 0;
+      multiply_add<Float16>(d, {is_first ? left : 0U, is_first ? left : 0U, 0U, 0U}, {is_first ? right : 0U, 0U});
+      return d[0];
+    });
+    for (const float result : results) CHECK(float_bits(result) == float_bits(results[0]));
+    return results[0];
+  };
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  CHECK(product(0x1p-24F, 3.0F) == 0x3p-24F);
+  CHECK(product(-0x3FFp-24F, 0x1p-24F) == -0x3FFp-48F);
+  CHECK(product(65504.0F, 65504.0F) == 65504.0F * 65504.0F);
+  CHECK(product(-kInfinity, 2.0F) == -kInfinity);
+  CHECK(std::isnan(product(kInfinity, 0.0F)));
+  CHECK(std::isnan(product(std::numeric_limits<float>::quiet_NaN(), 1.0F)));
+}
+
+TEST_CASE("powers and logarithms flush subnormal numbers") {
+  CHECK(exp2_approximately(3.0F) == 8.0F);
+  CHECK(exp2_approximately(-127.0F) == 0.0F);
+  CHECK(exp2_approximately(-std::numeric_limits<float>::infinity()) == 0.0F);
+  CHECK(log2_approximately(0.125F) == -3.0F);
+  CHECK(log2_approximately(0x1p-130F) == -std::numeric_limits<float>::infinity());
+}
+
+TEST_CASE("elements round to nearest with ties to even") {
+  CHECK(round_to<BFloat16>(1.0F + 0x1p-8F).bits == 0x3F80);
+  CHECK(round_to<BFloat16>(1.0F + 0x3p-8F).bits == 0x3F82);
+  CHECK(round_to<Float16>(1.0F + 0x1p-11F).bits == 0x3C00);
+  CHECK(round_to<Float16>(1.0F + 0x3p-11F).bits == 0x3C02);
+  CHECK(pack2<BFloat16>(1.0F, -2.0F) == 0xC0003F80);
+  CHECK(to_float(round_to<Float16>(-0.333251953125F)) == -0.333251953125F);
 }
