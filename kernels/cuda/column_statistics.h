@@ -32,6 +32,8 @@ struct ColumnStatistics {
   /// Of the weights in shared memory: 4 (modulo 16), so that what a warp writes from its registers lies in 32 banks.
   static constexpr int kWeightStride = kTileKeys + 4;
   static constexpr int kSmallBins = kHistogramSide * kHistogramSide;
+  static constexpr int kGroupQueries = 8;  ///< that diagonals look at together
+  static constexpr std::uint32_t kGroupBits = (1U << kGroupQueries) - 1;
 
   static constexpr int kTokenBytes = kTokenStride<Element, kHeadDim> * static_cast<int>(sizeof(Element));
   static constexpr int kKeyBytes = kTileKeys * kTokenBytes;
@@ -208,6 +210,7 @@ struct ColumnStatistics {
     KVSCOPE_DEVICE void add_to_rows(const ColumnStatistics& kernel, const float (&a)[kRowGroups][2][4], int n,
                                     int first, ThumbnailRow& thumbnail, Sums& sums) const {
       const MapPlan& plan = kernel.plan;
+      if (thumbnail.end > first + 8) return add_all(a, n, sums);
       int begin = first;
       while (thumbnail.end <= first + 8 && thumbnail.number < plan.thumbnail_rows) {
         add_part(a, n, first, begin, thumbnail.end, sums);
@@ -217,6 +220,14 @@ struct ColumnStatistics {
         thumbnail.end = static_cast<int>(std::int64_t{thumbnail.number + 1} * plan.n_query / plan.thumbnail_rows);
       }
       if (begin < first + 8 && thumbnail.number < plan.thumbnail_rows) add_part(a, n, first, begin, first + 8, sums);
+    }
+
+    KVSCOPE_DEVICE static void add_all(const float (&a)[kRowGroups][2][4], int n, Sums& sums) {
+      KVSCOPE_UNROLL
+      for (int m = 0; m < kRowGroups; ++m) {
+        KVSCOPE_UNROLL
+        for (int side = 0; side < 2; ++side) sums.row[m][side] += a[m][n][2 * side] + a[m][n][2 * side + 1];
+      }
     }
 
     /// Adds the weights of the queries [begin, end) of the 8 from `first` on.
@@ -286,28 +297,48 @@ struct ColumnStatistics {
     }
 
     /// @param centre, bins  of the query of this lane
+    /// @param centre, bins  of the query of this lane
     KVSCOPE_DEVICE void add_diagonals(const DiagonalLine* line, int centre, int bins, int queries,
                                       float* histogram) const {
       const int begin = load(&line->begin);
-      const auto length = static_cast<unsigned>(load(&line->end) - begin);
+      const int length = load(&line->end) - begin;
       const int diagonal = load(&line->first_diagonal) + lane;
       const int column = load(&line->origin) + diagonal - begin;  // of the line, for a query in its first place
+      const float* first = weights + begin;
+      // Bit q: some lane has a key of the line for query q; query q has another line of bins than the one before.
+      const int nearest = column - lane + centre;
+      const std::uint32_t meets = ballot(nearest + kWarpThreads > 0 && nearest < length);
       const int before = shuffle_up(bins, 1);
-      // Bit q: query q belongs to another line of the histogram than the one before.
-      std::uint32_t changes = ballot(lane > 0 && lane < queries && bins != before);
-      int query = 0;
-      while (query < queries) {
-        const int end = changes == 0 ? queries : count_bits((changes & (~changes + 1)) - 1);
-        changes &= changes - 1;
-        const int target = shuffle(bins, query) * kHistogramSide;
-        float sum = 0;
-        KVSCOPE_UNROLL_BY(4)
-        for (; query < end; ++query) {
-          const int at = column + shuffle(centre, query);
-          if (static_cast<unsigned>(at) < length) sum += load(weights + query * kWeightStride + begin + at);
+      const std::uint32_t changes = ballot(lane > 0 && lane < queries && bins != before);
+      int target = shuffle(bins, 0) * kHistogramSide;
+      float sum = 0;
+      // Queries behind the last have weights of 0.
+      KVSCOPE_UNROLL_BY(1)
+      for (int group = 0; group < kTileQueries; group += kGroupQueries) {
+        const std::uint32_t changes_here = changes >> group & kGroupBits;
+        if ((meets >> group & kGroupBits) == 0 && changes_here == 0) continue;
+        if (changes_here == 0) {
+          const float* rows = first + group * kWeightStride;
+          KVSCOPE_UNROLL
+          for (int i = 0; i < kGroupQueries; ++i)
+            add_diagonal_weight(rows + i * kWeightStride, column + shuffle(centre, group + i), length, sum);
+          continue;
         }
-        add_to_bins(histogram + target, diagonal, sum);
+        KVSCOPE_UNROLL_BY(1)
+        for (int query = group; query < group + kGroupQueries; ++query) {
+          if ((changes >> query & 1) != 0) {
+            add_to_bins(histogram + target, diagonal, sum);
+            target = shuffle(bins, query) * kHistogramSide;
+            sum = 0;
+          }
+          add_diagonal_weight(first + query * kWeightStride, column + shuffle(centre, query), length, sum);
+        }
       }
+      add_to_bins(histogram + target, diagonal, sum);
+    }
+
+    KVSCOPE_DEVICE static void add_diagonal_weight(const float* line, int at, int length, float& sum) {
+      if (static_cast<unsigned>(at) < static_cast<unsigned>(length)) sum += load(line + at);
     }
 
     /// Adds every lane's sum to the bin of its displacement; those beyond the reach are first added up.
