@@ -1,4 +1,6 @@
+#include "kernels/cuda/carry_launch.h"
 #include "kernels/cuda/observation_launch.h"
+#include "kernels/cuda/selection_launch.h"
 #include "kernels/interpreter/interpreted_launch.h"
 #include "selection_device.h"
 
@@ -18,12 +20,12 @@ class InterpretedSelection : public SelectionDevice {
     if (!bytes.empty()) std::memcpy(bytes.data(), buffer, bytes.size());
   }
 
-  void run(const gpu::CandidateProblem&) override {}
+  void run(const gpu::CandidateProblem& problem) override { gpu::launch_list_candidates(problem, launch_); }
   void run(const gpu::ObservationProblem& problem) override { gpu::launch_observation_scores(problem, launch_); }
-  void run(const gpu::NormProblem&) override {}
-  void run(const gpu::SelectionProblem&) override {}
-  void run(const gpu::MergeProblem&) override {}
-  void run(const gpu::CompactionProblem&) override {}
+  void run(const gpu::NormProblem& problem) override { gpu::launch_token_norms(problem, launch_); }
+  void run(const gpu::SelectionProblem& problem) override { gpu::launch_select_tokens(problem, launch_); }
+  void run(const gpu::MergeProblem& problem) override { gpu::launch_merge_tokens(problem, launch_); }
+  void run(const gpu::CompactionProblem& problem) override { gpu::launch_compact_tokens(problem, launch_); }
 
  private:
   void* new_buffer(const std::string& name, std::int64_t bytes) override {

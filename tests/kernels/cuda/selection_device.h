@@ -57,4 +57,7 @@ class SelectionDevice {
 /// @param seed  of the order in which the interpreter's threads take their turns
 [[nodiscard]] std::unique_ptr<SelectionDevice> make_selection_device(std::uint64_t seed = 1);
 
+/// The same operations by the functions of the cache on the CPU: the reference.
+[[nodiscard]] std::unique_ptr<SelectionDevice> make_reference_device();
+
 }  // namespace kvscope::testing
