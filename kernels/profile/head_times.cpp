@@ -1,25 +1,29 @@
 #include "kernels/profile/head_times.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace kvscope {
 namespace {
 
-double median(std::vector<double> values) {
+/// Between neighbours in proportion.
+double quantile(std::vector<double> values, double q) {
   if (values.empty()) return 0.0;
   std::ranges::sort(values);
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+  const double place = q * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<std::size_t>(place);
+  const std::size_t above = std::min(below + 1, values.size() - 1);
+  return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
 }
 
 }  // namespace
 
-double ProfileOverhead::share() const {
+double ProfileOverhead::share(double q) const {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < std::min(plain_seconds.size(), recorded_seconds.size()); ++i) {
     ratios.push_back(recorded_seconds[i] / plain_seconds[i] - 1.0);
   }
-  return median(std::move(ratios));
+  return quantile(std::move(ratios), q);
 }
 
 double ProfileOverhead::predicted_share() const {

@@ -36,8 +36,8 @@ struct ProfileOverhead {
   std::int64_t ranges = 0;               ///< recorded in all repetitions together
   double range_seconds = 0.0;            ///< one range that is begun and ended, from a loop of them
 
-  /// Median over repetitions of recorded / plain, less 1.
-  [[nodiscard]] double share() const;
+  /// A quantile over repetitions of recorded / plain, less 1; q in [0, 1], 0.5 is the median.
+  [[nodiscard]] double share(double q = 0.5) const;
   /// The same from the number of ranges and what one costs: free of the noise of the machine, but blind to what
   /// recording does to caches.
   [[nodiscard]] double predicted_share() const;

@@ -27,12 +27,17 @@ constexpr std::array kRows = {
     KindRow{FileKind::kHeads, "head classification", "kvscope-heads"},
     KindRow{FileKind::kPlan, "plan", "kvscope-plan"},
     KindRow{FileKind::kReplay, "replay", "kvscope-replay"},
+    KindRow{FileKind::kProfile, "profile", "kvscope-profile"},
 };
 
 FileKind kind_of_format(std::string_view format, std::string_view where) {
   const auto row = std::find_if(kRows.begin() + 1, kRows.end(), [&](const KindRow& r) { return r.format == format; });
   if (row == kRows.end()) throw bad_input("{}: format '{}' is none that kvscope knows", where, printable(format));
   return row->kind;
+}
+
+bool begins_as_hdf5(std::string_view text) {
+  return text.substr(0, 4) == "\x89HDF";
 }
 
 std::string format_of_hdf5(const std::filesystem::path& path) {
@@ -49,12 +54,18 @@ std::string_view file_kind_name(FileKind kind) noexcept {
   return kRows[static_cast<std::size_t>(kind)].name;
 }
 
+bool is_hdf5(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  const auto bytes = file.bytes();
+  return begins_as_hdf5({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
 FileKind file_kind(const std::filesystem::path& path) {
   const MappedFile file(path);
   const auto bytes = file.bytes();
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::string where = path.string();
-  if (text.substr(0, 4) == "\x89HDF") return kind_of_format(format_of_hdf5(path), where);
+  if (begins_as_hdf5(text)) return kind_of_format(format_of_hdf5(path), where);
   const auto first = text.find_first_not_of(" \t\r\n");
   // A safetensors file begins with eight bytes of length, of which the first may look like a brace.
   if (first != std::string_view::npos && text[first] == '{' && !is_safetensors(bytes)) {

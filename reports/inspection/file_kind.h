@@ -6,10 +6,14 @@
 namespace kvscope {
 
 /// The files that kvscope reads and writes.
-enum class FileKind { kCheckpoint, kCapture, kScores, kHeads, kPlan, kReplay };
+enum class FileKind { kCheckpoint, kCapture, kScores, kHeads, kPlan, kReplay, kProfile };
 
 /// "checkpoint", "capture", ...
 [[nodiscard]] std::string_view file_kind_name(FileKind kind) noexcept;
+
+/// True if the file begins as HDF5 files do.
+/// @throws Error  kBadInput if it cannot be read.
+[[nodiscard]] bool is_hdf5(const std::filesystem::path& path);
 
 /// What a file says of itself, whatever it is called: the `format` of an HDF5 or JSON file, else a checkpoint's
 /// container.

@@ -24,6 +24,8 @@ Inspection inspect_kind(FileKind kind, const std::filesystem::path& path, Inspec
       return inspect_plan(path, depth);
     case FileKind::kReplay:
       return inspect_replay(path, depth);
+    case FileKind::kProfile:
+      return inspect_profile(path, depth);
   }
   throw usage_error("inspect: unknown kind of file");
 }

@@ -7,6 +7,8 @@ namespace {
 
 Json overhead_json(const ProfileOverhead& overhead) {
   return {{"share", overhead.share()},
+          {"lower_quartile", overhead.share(0.25)},
+          {"upper_quartile", overhead.share(0.75)},
           {"predicted_share", overhead.predicted_share()},
           {"plain_seconds", overhead.plain_seconds},
           {"recorded_seconds", overhead.recorded_seconds},

@@ -211,7 +211,10 @@ Table profile_layer_head_table(const HeadTimes& heads) {
     double sum = 0.0;
     for (const double seconds : of_head) sum += seconds;
     const auto [least, most] = std::ranges::minmax_element(of_head);
-    table.add_row({layer, sum, *least, sum / static_cast<double>(n_head), *most, most - of_head.begin()});
+    std::vector<Cell> row = {layer, sum, *least, sum / static_cast<double>(n_head), *most};
+    row.emplace_back();
+    if (*least < *most) row.back() = static_cast<std::int64_t>(most - of_head.begin());
+    table.add_row(std::move(row));
   }
   return table;
 }
@@ -263,10 +266,10 @@ void add_device(const ProfileResult& result, const ProfileSummary& summary, std:
 void add_overhead(const ProfileOverhead& overhead, std::vector<std::string>& remarks) {
   if (overhead.recorded_seconds.empty()) return;
   remarks.push_back(fmt::format(
-      "recording costs {:+.2f} % (median of {} repetitions with against without); {} ranges of {:.0f} ns make "
-      "{:.2f} %",
-      100.0 * overhead.share(), overhead.recorded_seconds.size(), overhead.ranges, overhead.range_seconds * 1e9,
-      100.0 * overhead.predicted_share()));
+      "recording costs {:+.2f} % (median of {} repetitions with against without; quartiles {:+.2f} and {:+.2f} %); {} "
+      "ranges of {:.0f} ns make {:.2f} %",
+      100.0 * overhead.share(), overhead.recorded_seconds.size(), 100.0 * overhead.share(0.25),
+      100.0 * overhead.share(0.75), overhead.ranges, overhead.range_seconds * 1e9, 100.0 * overhead.predicted_share()));
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 #include "collectors/base/file.h"
 #include "collectors/hdf5/hdf5_file.h"
+#include "reports/inspection/inspection.h"
 #include "reports/profile/forged_profile.h"
 #include "reports/profile/gzip_writer.h"
 #include "reports/profile/profile_file.h"
+#include "reports/profile/profile_json.h"
 #include "reports/profile/trace_file.h"
+#include "support/errors.h"
 #include "support/paths.h"
 
 #include <doctest/doctest.h>
@@ -165,5 +168,34 @@ TEST_SUITE("reports.profile.gzip_writer") {
       REQUIRE(std::system(command.c_str()) == 0);
       CHECK(read_text_file(folder / "text") == text);
     }
+  }
+}
+
+TEST_SUITE("reports.inspection.inspect_profile") {
+  TEST_CASE("inspect shows what was profiled and its phases") {
+    const testing::TemporaryFolder folder;
+    const ProfileResult result = testing::forged_profile();
+    write_profile(folder / "profile.h5", result, summarise(result));
+    const Json facts = to_json(inspect_file(folder / "profile.h5", InspectionDepth::kCheck));
+    CHECK(facts["kind"] == "profile");
+    CHECK(facts["ranges"] == 6);
+    CHECK(facts["check"] == "passed");
+    CHECK(facts["phases"].size() == 4);
+    write_json_file(folder / "profile.json", profile_document(result, summarise(result)));
+    CHECK(to_json(inspect_file(folder / "profile.json", InspectionDepth::kSummary))["clock"] == "host and GPU");
+  }
+
+  TEST_CASE("a range that ends before it begins is found") {
+    const testing::TemporaryFolder folder;
+    ProfileResult result = testing::forged_profile();
+    write_profile(folder / "profile.h5", result, summarise(result));
+    {
+      Hdf5File file = Hdf5File::open_for_writing(folder / "profile.h5");
+      file.write_slab("ranges/end", {2}, Array<std::int64_t>({1}, 5));
+    }
+    (void)inspect_file(folder / "profile.h5", InspectionDepth::kSummary);
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { (void)inspect_file(folder / "profile.h5", InspectionDepth::kCheck); },
+        "range 2 ends before it begins");
   }
 }
