@@ -19,3 +19,8 @@ if(KVSCOPE_CUPTI_COMPILES)
 else()
   message(STATUS "CUPTI: no headers of CUDA 13; kvscope profile reads the host's clock only")
 endif()
+
+# NVTX needs headers only, which lie beside CUPTI's; the tool that listens brings the rest.
+if(KVSCOPE_HAS_CUPTI AND EXISTS ${KVSCOPE_CUPTI_INCLUDE}/nvtx3/nvToolsExt.h)
+  set(KVSCOPE_HAS_NVTX ON)
+endif()

@@ -72,6 +72,7 @@ endif()
 
 # CUPTI: the records of what a GPU does. Its headers alone are needed here; the library is loaded at run time.
 set(KVSCOPE_HAS_CUPTI OFF)
+set(KVSCOPE_HAS_NVTX OFF)
 if(KVSCOPE_CUDA)
   include(KvscopeCupti)
 else()

@@ -1,6 +1,7 @@
 #include "kernels/cache/device_layer_cache.h"
 
 #include "collectors/base/error.h"
+#include "collectors/base/phase_range.h"
 #include "kernels/cache/tensor_views.h"
 
 #include <algorithm>
@@ -170,13 +171,21 @@ at::Tensor DeviceLayerCache::attend(gpu::DeviceKernels& kernels, gpu::DeviceStre
   const at::Tensor own_values = writes ? v.clone() : v;
   gpu::DeviceTokens tokens = tokens_at(step, own_keys, own_values);
   at::Tensor output = empty_output(q);
-  if (schedule.selects) select(kernels, stream, tokens, step, q);
+  if (schedule.selects) {
+    const PhaseRange range({.phase = Phase::kSelection, .step = step, .layer = layer_});
+    select(kernels, stream, tokens, step, q);
+  }
   if (schedule.merges_attended) {
+    const PhaseRange range({.phase = Phase::kCacheUpdate, .step = step, .layer = layer_});
     merge(kernels, stream, tokens, shared_.attend_losers.view(shared_.stride()),
           shared_.attended.view(shared_.stride()));
   }
-  attend_to(kernels, stream, tokens, step, q, output);
+  {
+    const PhaseRange range({.phase = Phase::kAttention, .step = step, .layer = layer_});
+    attend_to(kernels, stream, tokens, step, q, output);
+  }
   if (record_ == AttendedRecord::kLatestStep) record_attended(step);
+  const PhaseRange range({.phase = Phase::kCacheUpdate, .step = step, .layer = layer_});
   if (schedule.merges_carried) {
     merge(kernels, stream, tokens, shared_.carry_losers.view(shared_.stride()), shared_.carried.view(shared_.stride()));
   }

@@ -2,13 +2,16 @@
 
 #include "analysis/phase_times.h"
 #include "classifiers/plan/accounting.h"
+#include "classifiers/plan/plan_methods.h"
 #include "collectors/base/error.h"
 #include "collectors/base/interrupt.h"
 #include "collectors/base/progress.h"
 #include "collectors/base/stopwatch.h"
+#include "collectors/gpu/nvtx_ranges.h"
+#include "collectors/models/full_kv_cache.h"
 #include "collectors/models/libtorch_device.h"
 #include "collectors/timeline/range_recorder.h"
-#include "kernels/cache/compressed_kv_cache.h"
+#include "kernels/cache/cache_factory.h"
 #include "kernels/profile/head_times.h"
 #include "kernels/profile/isolated_heads.h"
 #include "kernels/profile/profiled_cache.h"
@@ -20,9 +23,19 @@
 namespace kvscope {
 namespace {
 
-std::unique_ptr<KvCache> make_cache(const ProfileOptions& options) {
-  if (options.plan != nullptr) return std::make_unique<CompressedKvCache>(*options.plan);
-  return std::make_unique<FullKvCache>(options.attention);
+std::unique_ptr<KvCache> make_cache(const Engine& engine, const ProfileOptions& options) {
+  if (options.plan == nullptr && options.attention == FullAttention::kLibrary) return std::make_unique<FullKvCache>();
+  const auto caches = caches_for(engine.device());
+  if (options.plan == nullptr) return caches->full(engine.model(), engine.steps());
+  return caches->compressed(*options.plan, engine.model(), AttendedRecord::kNone);
+}
+
+/// Bytes that a sample's rows hold after every step, from the plan: a GPU is not asked, which would make it wait.
+std::vector<std::int64_t> planned_bytes(const Engine& engine, const Plan* plan) {
+  Plan of_run =
+      plan != nullptr ? *plan : make_plan({.method = "lossless"}, {.model = engine.model(), .steps = engine.steps()});
+  of_run.model = engine.model();
+  return plan_totals(of_run).bytes_after;
 }
 
 void check(const Engine& engine, const ProfileOptions& options) {
@@ -31,9 +44,8 @@ void check(const Engine& engine, const ProfileOptions& options) {
           "profile: one label and one number for each of at least one sample");
   require(options.batch >= 1 && options.warm_up >= 0 && options.repetitions >= 1,
           "profile: batch and repetitions are at least 1, warm-up at least 0");
-  if (engine.device().is_cuda() && (options.plan != nullptr || options.heads == HeadTimeMode::kIsolated)) {
-    throw environment_error("{}: the compressed cache and the attention of single heads are on the CPU in this version",
-                            name_of(engine.device()));
+  if (engine.device().is_cuda() && options.heads == HeadTimeMode::kIsolated) {
+    throw environment_error("{}: the attention of single heads is measured on the CPU only", name_of(engine.device()));
   }
   if (options.plan == nullptr) return;
   check_same_model(options.plan->model, options.plan_name, engine.model(), "the model");
@@ -57,9 +69,13 @@ double seconds_per_range() {
 class ProfiledRun {
  public:
   ProfiledRun(const Engine& engine, const ProfileOptions& options)
-      : engine_(engine), options_(options), cache_(make_cache(options)), seen_(*cache_) {
+      : engine_(engine), options_(options), cache_(make_cache(engine, options)), seen_(*cache_) {
+    if (engine.device().is_cuda()) planned_bytes_ = planned_bytes(engine, options.plan);
     if (options.measure_overhead) result_.overhead.emplace();
-    if (options.device != nullptr) recorder_.set_followers({&options.device->follower()});
+    std::vector<RangeFollower*> followers;
+    if (options.device != nullptr) followers.push_back(&options.device->follower());
+    if (nvtx_ != nullptr) followers.push_back(nvtx_.get());
+    recorder_.set_followers(std::move(followers));
   }
 
   ProfileResult run() {
@@ -173,7 +189,7 @@ class ProfiledRun {
     const ListeningScope listening(recorder_);
     passes.back().start_ns = steady_ns();
     try {
-      generate(first, count, [&](int step) { note_cache(pass, step); });
+      generate(first, count, [&](int step) { note_cache(pass, step, count); });
     } catch (...) {
       end();
       throw;
@@ -183,11 +199,16 @@ class ProfiledRun {
     return passes.back().seconds();
   }
 
-  void note_cache(std::int32_t pass, int step) {
+  [[nodiscard]] std::int64_t held_bytes(int step, std::int64_t count) const {
+    if (planned_bytes_.empty()) return cache_->held_bytes();
+    return planned_bytes_.at(static_cast<std::size_t>(step)) * count;
+  }
+
+  void note_cache(std::int32_t pass, int step, std::int64_t count) {
     const CacheMoment moment{.time_ns = steady_ns(),
                              .pass = pass,
                              .step = step,
-                             .held_bytes = cache_->held_bytes(),
+                             .held_bytes = held_bytes(step, count),
                              .allocated_bytes = cache_->allocated_bytes()};
     result_.cache_bytes = std::max(result_.cache_bytes, moment.allocated_bytes);
     result_.timeline.cache.push_back(moment);
@@ -221,6 +242,8 @@ class ProfiledRun {
   const ProfileOptions& options_;
   std::unique_ptr<KvCache> cache_;
   ProfiledCache seen_;
+  std::vector<std::int64_t> planned_bytes_;  ///< per sample and step; empty where the cache is asked
+  std::unique_ptr<RangeFollower> nvtx_ = nvtx_ranges();
   RangeRecorder recorder_;
   ProfileResult result_;
 };

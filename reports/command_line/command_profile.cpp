@@ -3,7 +3,6 @@
 #include "collectors/base/interrupt.h"
 #include "collectors/base/parallel.h"
 #include "collectors/gpu/activity_recorder.h"
-#include "kernels/cache/compressed_kv_cache.h"
 #include "kernels/profile/profile.h"
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/engine_option.h"
@@ -43,9 +42,8 @@ CommandOptions profile_options() {
   const auto number = [](int otherwise) { return options::value<int>()->default_value(otherwise)->value_name("N"); };
   auto add = command.visible.add_options();
   add("plan", text("FILE"), "plan.json: profile its compressed cache; default: the full cache");
-  add("attention", text("KERNEL"),
-      "of the full cache: bundled (as in replay; default on a CPU) or library (LibTorch's, as in collect; default on a "
-      "GPU)");
+  add("attention", text("KERNEL")->default_value("bundled"),
+      "of the full cache: bundled (as in replay) or library (LibTorch's, as in collect)");
   add("warm-up", number(1), "times that the first batch is generated before anything is recorded");
   add("repetitions", number(1), "times that all samples are generated and recorded; tables hold the sum");
   add("heads", text("MODE")->default_value("model"),
@@ -64,7 +62,7 @@ CommandOptions profile_options() {
 /// What the command line asks for beyond the generation.
 struct ProfileRequest {
   fs::path plan;
-  bool library_attention = false;
+  FullAttention attention = FullAttention::kBundled;
   int warm_up = 1;
   int repetitions = 1;
   HeadTimeMode heads = HeadTimeMode::kModel;
@@ -101,21 +99,17 @@ void check_output(const fs::path& path) {
   throw usage_error("--output {}: expected a name that ends in .json.gz, .json or .h5", path.string());
 }
 
-bool library_attention_wanted(const options::variables_map& values, const GenerationSettings& settings) {
-  const bool on_gpu = settings.device.is_cuda();
-  if (!given(values, "attention")) return on_gpu;
-  if (given(values, "plan")) {
+FullAttention attention_option(const options::variables_map& values) {
+  if (given(values, "attention") && given(values, "plan")) {
     throw usage_error("--attention is for the full cache; a plan's cache has the bundled attention");
   }
-  const bool is_library = is_second_word(values, "attention", "bundled", "library");
-  if (on_gpu && !is_library) throw usage_error("--attention bundled is for the CPU; on a GPU there is library");
-  return is_library;
+  return is_second_word(values, "attention", "bundled", "library") ? FullAttention::kLibrary : FullAttention::kBundled;
 }
 
-ProfileRequest profile_request(const options::variables_map& values, const GenerationSettings& settings) {
+ProfileRequest profile_request(const options::variables_map& values) {
   ProfileRequest request{
       .plan = path_option(values, "plan"),
-      .library_attention = library_attention_wanted(values, settings),
+      .attention = attention_option(values),
       .warm_up = count_option(values, "warm-up", 0),
       .repetitions = count_option(values, "repetitions", 1),
       .heads = is_second_word(values, "heads", "model", "isolated") ? HeadTimeMode::kIsolated : HeadTimeMode::kModel,
@@ -144,7 +138,7 @@ GenerationRequest generation_request(const GenerationSettings& settings, std::in
 Json record_of_run(const ProfileRequest& request, const GenerationSettings& settings, const CommandContext& context) {
   Json json = to_json(settings);
   json["threads"] = thread_count();
-  json["attention"] = request.library_attention ? "library" : "bundled";
+  json["attention"] = request.attention == FullAttention::kLibrary ? "library" : "bundled";
   json["warm_up"] = request.warm_up;
   json["repetitions"] = request.repetitions;
   json["command_line"] = context.command_line;
@@ -161,19 +155,18 @@ ProfileResult profile(const ProfileRequest& request, const GenerationSettings& s
   const std::string device_note =
       settings.device.is_cuda() ? recorder.start() : "the model runs on the CPU: times are those of the host's clock";
   const std::unique_ptr<Engine> engine = load_engine(settings);
-  ProfileResult result = run_profile(
-      *engine, {.request = generation_request(settings, engine->classes()),
-                .batch = settings.batch,
-                .warm_up = request.warm_up,
-                .repetitions = request.repetitions,
-                .plan = plan ? &*plan : nullptr,
-                .plan_name = request.plan.native(),
-                .attention = request.library_attention ? DenseAttention(library_attention) : bundled_attention(),
-                .heads = request.heads,
-                .measure_overhead = request.overhead,
-                .device = recorder.is_recording() ? &recorder : nullptr,
-                .device_note = device_note,
-                .progress = &context.err});
+  ProfileResult result = run_profile(*engine, {.request = generation_request(settings, engine->classes()),
+                                               .batch = settings.batch,
+                                               .warm_up = request.warm_up,
+                                               .repetitions = request.repetitions,
+                                               .plan = plan ? &*plan : nullptr,
+                                               .plan_name = request.plan.native(),
+                                               .attention = request.attention,
+                                               .heads = request.heads,
+                                               .measure_overhead = request.overhead,
+                                               .device = recorder.is_recording() ? &recorder : nullptr,
+                                               .device_note = device_note,
+                                               .progress = &context.err});
   result.run = record_of_run(request, settings, context);
   result.made_from = Json::object();
   if (plan) result.made_from["plan"] = {{"path", request.plan.string()}, {"sha256", sha256_of_file(request.plan)}};
@@ -210,7 +203,7 @@ ExitStatus run_profile(const CommandContext& context) {
   const auto values = parse_options(profile_options(), context);
   if (!values) return 0;
   const GenerationSettings settings = generation_settings(*values);
-  const ProfileRequest request = profile_request(*values, settings);
+  const ProfileRequest request = profile_request(*values);
   set_thread_count(settings.threads);
   catch_interrupts();
   // A folder that cannot be written is said before the run, not after it.

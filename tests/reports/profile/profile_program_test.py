@@ -1,5 +1,5 @@
 """Runs `kvscope profile` as a user would: its files are read by Python's gzip, json and h5py, and a signal ends it
-early without losing what was done. Usage: profile_program_test.py KVSCOPE"""
+early without losing what was done. Usage: profile_program_test.py KVSCOPE [NVTX_LISTENER]"""
 
 import gzip
 import json
@@ -14,6 +14,7 @@ import time
 import h5py
 
 PROGRAM = sys.argv[1]
+LISTENER = sys.argv[2] if len(sys.argv) > 2 else None
 
 
 def profile(folder, *words):
@@ -77,6 +78,22 @@ def check_interrupt(folder):
     check(not [f for f in os.listdir(folder) if f.endswith(".partial")], "no partial files are left")
 
 
+def check_nvtx(folder):
+    """A tool that NVTX loads is shown the same ranges as the trace holds."""
+    log = folder / "nvtx.txt"
+    environment = {**os.environ, "NVTX_INJECTION64_PATH": LISTENER, "NVTX_LISTENER_OUTPUT": str(log)}
+    words = [PROGRAM, "profile", "--labels", "1", "--threads", "1", "--warm-up", "0", "-o", "nvtx.json"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    check(done.returncode == 0, done.stderr)
+    with open(folder / "nvtx.json", encoding="utf-8") as file:
+        ranges = [event["name"] for event in json.load(file)["traceEvents"] if event["ph"] == "X"]
+    lines = log.read_text().splitlines()
+    check([line[5:] for line in lines if line.startswith("push ")] == ranges, "NVTX is shown the ranges in their order")
+    check(lines.count("pop") == len(ranges), "every range is popped")
+
+
 with tempfile.TemporaryDirectory() as name:
+    if LISTENER:
+        check_nvtx(pathlib.Path(name))
     check_files(pathlib.Path(name))
     check_interrupt(pathlib.Path(name))
