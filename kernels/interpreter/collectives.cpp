@@ -119,6 +119,7 @@ void perform_multiply_add(Warp& warp) {
   for (int lane = 0; lane < kWarpThreads; ++lane) {
     lanes[static_cast<std::size_t>(lane)] = warp.request<MultiplyAddRequest>(lane).fragments;
   }
+  if (current_launch->counter != nullptr) current_launch->counter->multiply();
   multiply_add_fragments(lanes, warp.request<MultiplyAddRequest>(0).is_bfloat16);
   warp.release();
 }

@@ -32,6 +32,7 @@ void hold_meeting(Warp& warp) {
     fault(FaultKind::kDivergedLanes, request.site,
           fmt::format("{}, but {}", describe(warp, first), describe(warp, lane)));
   }
+  if (current_launch->counter != nullptr) current_launch->counter->meet(warp);
   request.perform(warp);
 }
 
@@ -120,6 +121,7 @@ void arrive_at_barrier(Warp& warp, int number, int threads) {
         FaultKind::kMissedBarrier, request.site,
         fmt::format("waits in synchronize_block() while other threads wait in the one at {}", to_string(barrier.site)));
   }
+  if (current_launch->counter != nullptr) current_launch->counter->meet_block();
   barrier.arrived |= 1U << warp.index;
   if (std::popcount(barrier.arrived) * kWarpThreads < threads) return;
   const std::uint32_t warps = barrier.arrived;

@@ -2,6 +2,7 @@
 
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/primitives.h"
+#include "kernels/interpreter/access_counter.h"
 #include "kernels/interpreter/copy_queue.h"
 #include "kernels/interpreter/device_memory.h"
 #include "kernels/interpreter/fiber.h"
@@ -103,6 +104,7 @@ struct Launch {
   std::uint64_t random = 0;
   Turns turns;
   GlobalAccesses* global = nullptr;  ///< nullptr: not to be judged
+  AccessCounter* counter = nullptr;  ///< nullptr: not to be counted
   bool is_abandoned = false;
   std::exception_ptr failure;
 

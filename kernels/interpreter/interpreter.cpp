@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <memory>
 #include <numeric>
+#include <optional>
 
 namespace kvscope::gpu::interpreter {
 namespace {
@@ -261,6 +262,11 @@ void interpret(const KernelView& kernel, const LaunchShape& shape, const DeviceM
   if (shape.blocks == 0) return;
   GlobalAccesses global(shape.blocks);
   if (options.judges_global_order) launch.global = &global;
+  std::optional<AccessCounter> counter;
+  if (options.counts != nullptr) {
+    options.counts->threads += static_cast<std::int64_t>(shape.blocks) * kernel.threads;
+    launch.counter = &counter.emplace(*options.counts);
+  }
   Scheduler(launch).run();
   if (const DeviceMemory::Region* region = memory.overrun(); region != nullptr) {
     throw KernelFault(FaultKind::kOutOfBounds, {launch.kernel_name, 0, 0, {}},

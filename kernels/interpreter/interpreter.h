@@ -2,6 +2,7 @@
 
 #include "kernels/cuda/launch.h"
 #include "kernels/interpreter/device_memory.h"
+#include "kernels/interpreter/launch_counts.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +27,8 @@ struct InterpreterOptions {
   /// Whether threads that use one place of a writable registered buffer must be ordered. Takes 12 bytes for each byte
   /// that is used.
   bool judges_global_order = true;
+  /// Where launches add up what they do; nullptr: nowhere. Counting slows them down a few times.
+  LaunchCounts* counts = nullptr;
 };
 
 namespace interpreter {
@@ -49,8 +52,7 @@ void interpret(const KernelView& kernel, const LaunchShape& shape, const DeviceM
 /// Runs a kernel (kernels/cuda/primitives.h) on the CPU, thread by thread, by the rules of the hardware, and returns
 /// when all its blocks have ended. May be called from several threads at once.
 /// @throws KernelFault  if the kernel breaks a rule; what the kernel itself throws passes through. The contents of
-/// memory
-///                      that it may write are then unspecified.
+///                      memory that it may write are then unspecified.
 template <typename Kernel>
 void interpret(const Kernel& kernel, const LaunchShape& shape, const DeviceMemory& memory,
                const InterpreterOptions& options = {}) {

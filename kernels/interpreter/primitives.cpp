@@ -81,6 +81,10 @@ void take_turns() {
   yield();
 }
 
+AccessCounter* counter() {
+  return current_launch->counter;
+}
+
 bool is_shared(std::int64_t offset) {
   return offset >= 0 && offset < current_thread->block->shared->bytes();
 }
@@ -94,12 +98,14 @@ void read(void* value, const void* address, const CallSite& site) {
   const std::int64_t offset = shared.offset_of(address);
   if (is_shared(offset)) {
     shared.read<kBytes>(current_thread->index, shared_offset(address, kBytes, "load() reads", site), value, site);
+    if (counter() != nullptr) counter()->read_shared(*current_thread, offset, kBytes, site);
     return;
   }
   check_aligned(address, kBytes, "load() reads", site);
   if (check_global(address, kBytes, false, "load() reads", site)) {
     current_launch->global->read(*current_thread, address, kBytes, site);
   }
+  if (counter() != nullptr) counter()->read_global(kBytes);
   std::memcpy(value, address, kBytes);
 }
 
@@ -110,12 +116,14 @@ void write(void* address, const void* value, const CallSite& site) {
   const std::int64_t offset = shared.offset_of(address);
   if (is_shared(offset)) {
     shared.write<kBytes>(current_thread->index, shared_offset(address, kBytes, "store() writes", site), value, site);
+    if (counter() != nullptr) counter()->write_shared(*current_thread, offset, kBytes, site);
     return;
   }
   check_aligned(address, kBytes, "store() writes", site);
   if (check_global(address, kBytes, true, "store() writes", site)) {
     current_launch->global->write(*current_thread, address, value, kBytes, site);
   }
+  if (counter() != nullptr) counter()->write_global(kBytes);
   std::memcpy(address, value, kBytes);
 }
 
@@ -136,18 +144,22 @@ void judge_atomic(void* address, const CallSite& site) {
   if (current_launch->draw(kPauseInOneOf) == 0) yield();
   SharedMemory& shared = *current_thread->block->shared;
   if (is_shared(shared.offset_of(address))) {
-    shared.judge_atomic(current_thread->index, shared_offset(address, kBytes, "atomic_add() changes", site), site);
+    const std::int64_t offset = shared_offset(address, kBytes, "atomic_add() changes", site);
+    shared.judge_atomic(current_thread->index, offset, site);
+    if (counter() != nullptr) counter()->write_shared(*current_thread, offset, kBytes, site);
     return;
   }
   check_aligned(address, kBytes, "atomic_add() changes", site);
   if (check_global(address, kBytes, true, "atomic_add() changes", site)) {
     current_launch->global->add(*current_thread, address, site);
   }
+  if (counter() != nullptr) counter()->write_global(kBytes);
 }
 
 void read_shared_row(void* value, const void* address, const CallSite& site) {
   const std::int64_t offset = shared_offset(address, sizeof(Packet), "load_matrices() reads", site);
   current_thread->block->shared->read<sizeof(Packet)>(current_thread->index, offset, value, site);
+  if (counter() != nullptr) counter()->read_shared(*current_thread, offset, sizeof(Packet), site);
 }
 
 void wait_for_copies(int pending, const CallSite& /*site*/) {
@@ -197,6 +209,10 @@ void copy_async(void* shared, const void* global, int bytes, CallSite site) {
   const auto count = static_cast<std::size_t>(bytes);
   if (count > 0 && interpreter::check_global(global, count, false, "copy_async() reads", site)) {
     current_launch->global->read(*current_thread, global, count, site);
+  }
+  if (current_launch->counter != nullptr) {
+    current_launch->counter->read_global(count);
+    current_launch->counter->write_shared(*current_thread, offset, kBytes, site);
   }
   current_thread->block->shared->begin_copy(current_thread->index, offset, site);
   current_thread->copies.add({offset, global, bytes, site});
