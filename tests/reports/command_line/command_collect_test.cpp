@@ -105,6 +105,10 @@ TEST_SUITE("reports.command_line.command_collect") {
     check_refused({"--max-bytes", "10"}, 2, "--max-bytes 10");
     check_refused({"--resume", "--overwrite"}, 2, "contradict");
     check_refused({"--checkpoint", "/nonexistent/var.pth", "--tokenizer", "/nonexistent/vae.pth"}, 3, "/nonexistent");
+    check_refused({"--device", "gpu"}, 2, "--device is 'gpu', expected cpu, cuda or cuda:N");
+    check_refused({"--dtype", "fp16"}, 2, "fp16 needs --device cuda");
+    // No machine has so many: the reason depends on what there is, the status does not.
+    check_refused({"--device", "cuda:126"}, 4, "cuda:126: ");
     const Outcome outcome = run({"--samples", "1"});
     CHECK(outcome.status == 2);
     CHECK(contains(outcome.err, "output"));

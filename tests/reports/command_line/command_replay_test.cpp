@@ -144,6 +144,14 @@ TEST_SUITE("reports.command_line.command_replay") {
     refused({"--plan", plan, "--unknown"}, {"--unknown"});
   }
 
+  TEST_CASE("a GPU that is not there is an environment error and nothing is written") {
+    PlanFolder folder;
+    const std::string plan = folder.plan({.method = "lossless"}, "plan.json");
+    const CommandOutcome outcome = run({"--plan", plan, "--device", "cuda:126", "-o", folder.file("replay.json")});
+    check_failure(outcome, ErrorCode::kEnvironment, {"cuda:126: "});
+    CHECK_FALSE(std::filesystem::exists(folder.file("replay.json")));
+  }
+
   TEST_CASE("files that do not fit are named with status 3 and nothing is written") {
     PlanFolder folder;
     const std::string plan = folder.plan({.method = "lossless"}, "plan.json");
