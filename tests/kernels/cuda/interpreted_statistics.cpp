@@ -10,7 +10,7 @@ class InterpretedStatistics final : public StatisticsDevice {
   [[nodiscard]] DeviceBuffers& buffers() override { return buffers_; }
   void run(const gpu::DeviceStatistics& problem, std::uint64_t seed) override {
     gpu::check_statistics(problem);
-    const gpu::InterpretedLaunch launch(buffers_.memory(), {.seed = seed});
+    const gpu::InterpretedLaunch launch(buffers_.memory(), {.seed = seed, .resident_blocks = 2});
     switch (problem.type) {
       case ElementType::kFloat32:
         return gpu::launch_statistics<float>(problem, launch);
