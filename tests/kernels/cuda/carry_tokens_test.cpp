@@ -1,7 +1,7 @@
+#include "cuda/token_data.h"
 #include "kernels/attention/merge_reference.h"
 #include "support/attention_data.h"
 #include "support/errors.h"
-#include "token_data.h"
 
 #include <doctest/doctest.h>
 

@@ -1,8 +1,8 @@
+#include "cuda/selection_device.h"
 #include "kernels/cuda/carry_launch.h"
 #include "kernels/cuda/observation_launch.h"
 #include "kernels/cuda/selection_launch.h"
 #include "kernels/interpreter/interpreted_launch.h"
-#include "selection_device.h"
 
 #include <cstring>
 

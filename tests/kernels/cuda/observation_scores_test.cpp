@@ -1,9 +1,9 @@
 #include "kernels/attention/observation_scores.h"
 
+#include "cuda/token_data.h"
 #include "kernels/attention/observation_scores_reference.h"
 #include "support/attention_data.h"
 #include "support/errors.h"
-#include "token_data.h"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
+#include "cuda/selection_device.h"
 #include "kernels/cache/plain_device_kernels.h"
-#include "selection_device.h"
 
 #include <algorithm>
 

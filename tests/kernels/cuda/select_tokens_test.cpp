@@ -1,7 +1,7 @@
 #include "classifiers/plan/retention_rule.h"
+#include "cuda/token_data.h"
 #include "kernels/attention/select_topk_reference.h"
 #include "support/errors.h"
-#include "token_data.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "selection_device.h"
+#include "cuda/selection_device.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "token_data.h"
+#include "cuda/token_data.h"
 
 #include "collectors/compute/convert.h"
 #include "support/attention_data.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "selection_device.h"
+#include "cuda/selection_device.h"
 
 #include <cstdint>
 #include <vector>
