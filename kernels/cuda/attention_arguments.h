@@ -107,7 +107,7 @@ KVSCOPE_DEVICE AttentionItem find_item(const AttentionArguments<Element>& argume
 ///
 ///     for (int number = queue.first(); number < items; number = queue.next()) {
 ///       queue.fetch();            // one thread asks for the next number
-///       synchronize_block();
+///       synchronize_block();      // all have read the one before
 ///       queue.publish();
 ///       ... at least one synchronize_block() ...
 ///     }
@@ -116,7 +116,7 @@ class ItemQueue {
  public:
   static constexpr int kSharedBytes = 16;
 
-  /// @param next  shared, int[2]: neighbouring items use it in turn, so that reading it needs no barrier of its own
+  /// @param next  shared
   KVSCOPE_DEVICE ItemQueue(const AttentionArguments<Element>& arguments, int* next)
       : arguments_(arguments), next_(next) {}
 
@@ -127,19 +127,14 @@ class ItemQueue {
       fetched_ = block_count() + atomic_add(arguments_.counter, 1);
     }
   }
-  KVSCOPE_DEVICE void publish() {
-    if (thread_index() == 0) store(next_ + turn_, fetched_);
+  KVSCOPE_DEVICE void publish() const {
+    if (thread_index() == 0) store(next_, fetched_);
   }
-  KVSCOPE_DEVICE int next() {
-    const int number = load(next_ + turn_);
-    turn_ ^= 1;
-    return number;
-  }
+  KVSCOPE_DEVICE int next() const { return load(next_); }
 
  private:
   const AttentionArguments<Element>& arguments_;
   int* next_;
-  int turn_ = 0;
   int fetched_ = 0;
 };
 
