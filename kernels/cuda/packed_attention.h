@@ -200,9 +200,9 @@ class PackedWarp {
     }
   }
 
-  /// Into the queries' place, from where whole packets can be written.
+  /// Into the queries' place, from where whole packets can be written. Since they were last read, all have met for
+  /// the values.
   KVSCOPE_DEVICE void stage_output() const {
-    synchronize_warp();  // other lanes read queries
     KVSCOPE_UNROLL
     for (int m = 0; m < kRowTiles; ++m) {
       KVSCOPE_UNROLL
