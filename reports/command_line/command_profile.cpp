@@ -211,7 +211,8 @@ ExitStatus run_profile(const CommandContext& context) {
 
   const ProfileResult result = profile(request, settings, context);
   const ProfileSummary summary = summarise(result);
-  if (!result.has_device_records) context.err << "kvscope profile: no GPU records: " << result.device_note << '\n';
+  if (settings.device.is_cuda() && !result.has_device_records)
+    context.err << "kvscope profile: no GPU records: " << result.device_note << '\n';
   write_files(request, result, summary, context.err);
   if (request.json) {
     context.out << profile_document(result, summary).dump(2) << '\n';
