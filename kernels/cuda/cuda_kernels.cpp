@@ -31,7 +31,7 @@ class CudaKernels : public DeviceKernels {
   }
   void merge_tokens(const MergeProblem& problem, DeviceStream stream) override { queue_merge_tokens(problem, stream); }
   void attention(const DeviceAttention& problem, DeviceStream stream) override {
-    queue_ragged_attention(problem, stream.stream, stream.multiprocessors);
+    queue_ragged_attention(problem, stream);
   }
   void compact_tokens(const CompactionProblem& problem, DeviceStream stream) override {
     queue_compact_tokens(problem, stream);

@@ -1,7 +1,9 @@
 #include "kernels/cache/interpreted_device_kernels.h"
 
+#include "kernels/cuda/carry_launch.h"
 #include "kernels/cuda/observation_launch.h"
 #include "kernels/cuda/ragged_attention_launch.h"
+#include "kernels/cuda/selection_launch.h"
 
 namespace kvscope::testing {
 
@@ -11,6 +13,26 @@ std::int64_t InterpretedDeviceKernels::observation_workspace_bytes(const gpu::Ob
 
 std::int64_t InterpretedDeviceKernels::attention_workspace_bytes(const gpu::DeviceAttention& problem) const {
   return gpu::attention_workspace_bytes(problem, launch_.multiprocessors());
+}
+
+void InterpretedDeviceKernels::list_candidates(const gpu::CandidateProblem& problem, gpu::DeviceStream) {
+  gpu::launch_list_candidates(problem, launch_);
+}
+
+void InterpretedDeviceKernels::token_norms(const gpu::NormProblem& problem, gpu::DeviceStream) {
+  gpu::launch_token_norms(problem, launch_);
+}
+
+void InterpretedDeviceKernels::select_tokens(const gpu::SelectionProblem& problem, gpu::DeviceStream) {
+  gpu::launch_select_tokens(problem, launch_);
+}
+
+void InterpretedDeviceKernels::merge_tokens(const gpu::MergeProblem& problem, gpu::DeviceStream) {
+  gpu::launch_merge_tokens(problem, launch_);
+}
+
+void InterpretedDeviceKernels::compact_tokens(const gpu::CompactionProblem& problem, gpu::DeviceStream) {
+  gpu::launch_compact_tokens(problem, launch_);
 }
 
 void InterpretedDeviceKernels::observation_scores(const gpu::ObservationProblem& problem, gpu::DeviceStream) {
