@@ -116,7 +116,7 @@ void arrive_at_barrier(Warp& warp, int number, int threads) {
     fault(FaultKind::kBadArgument, request.site,
           fmt::format("barrier {} is of {} threads here and of {} at {}", number, threads, barrier.threads,
                       to_string(barrier.site)));
-  } else if (number == 0 && barrier.site.line != request.site.line) {
+  } else if (number == 0 && (barrier.site.line != request.site.line || barrier.site.file != request.site.file)) {
     fault(
         FaultKind::kMissedBarrier, request.site,
         fmt::format("waits in synchronize_block() while other threads wait in the one at {}", to_string(barrier.site)));

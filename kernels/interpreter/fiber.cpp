@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::size_t kPageBytes = 4096;
 /// Kernels keep a few KiB of fragments; AddressSanitizer multiplies that. Only touched pages cost memory.
-constexpr std::size_t kStackBytes = 256 * 1024;
+constexpr std::size_t kStackBytes = std::size_t{256} * 1024;
 constexpr std::size_t kMappedBytes = kPageBytes + kStackBytes;
 
 /// Stacks belong to Fiber, not to the context that runs on them.
@@ -64,9 +64,9 @@ Fiber::Fiber(Outside& outside, int number) : outside_(outside) {
   if (mapped == MAP_FAILED) throw environment_error("interpreter: no memory for the stack of a thread");
   memory_ = static_cast<std::byte*>(mapped);
   mprotect(memory_, kPageBytes, PROT_NONE);
-  constexpr int kShifts = 32;
-  constexpr std::size_t kShiftBytes = 192;  // three cache lines: 32 lanes spread over all sets of a page
-  top_ = memory_ + kMappedBytes - static_cast<std::size_t>(number % kShifts) * kShiftBytes;
+  constexpr int shifts = 32;
+  constexpr std::size_t shift_bytes = 192;  // three cache lines: 32 lanes spread over all sets of a page
+  top_ = memory_ + kMappedBytes - static_cast<std::size_t>(number % shifts) * shift_bytes;
   boost::context::stack_context stack;
   stack.sp = top_;
   stack.size = bytes();

@@ -74,10 +74,10 @@ void GlobalAccesses::write(const Thread& thread, const void* address, const void
 }
 
 void GlobalAccesses::add(const Thread& thread, const void* address, const CallSite& site) {
-  constexpr std::size_t kBytes = 4;
+  constexpr std::size_t size = 4;
   Cell* first = cells(address);
   const AccessMark mark = mark_of(thread, AccessMark::kAtomic, site);
-  for (std::size_t i = 0; i < kBytes / kBytesPerCell; ++i) {
+  for (std::size_t i = 0; i < size / kBytesPerCell; ++i) {
     Cell& cell = first[i];
     judge_write(cell, thread, true, address, site);
     cell.write = mark;

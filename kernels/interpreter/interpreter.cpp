@@ -166,8 +166,8 @@ void Scheduler::run_warp(Block& block) {
   while (skip-- > 0) candidates &= candidates - 1;
   Warp& warp = block.warps[static_cast<std::size_t>(std::countr_zero(candidates))];
   // Sometimes in lockstep with the other warps, sometimes far ahead of them.
-  constexpr std::uint32_t kMaxRounds = 64;
-  launch_.turns = {.warp = &warp, .rounds_left = 1 + launch_.draw(kMaxRounds)};
+  constexpr std::uint32_t max_rounds = 64;
+  launch_.turns = {.warp = &warp, .rounds_left = 1 + launch_.draw(max_rounds)};
   while (Thread* thread = launch_.next_in_turn()) resume(*thread);
   if (warp.runnable == 0) block.runnable_warps &= ~(1U << warp.index);
 }

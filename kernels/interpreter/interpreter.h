@@ -13,9 +13,9 @@ namespace kvscope::gpu {
 
 /// Largest dynamic shared memory of a block, by compute capability (CUDA C++ Programming Guide, Technical
 /// Specifications).
-inline constexpr std::int64_t kSharedBytesSm80 = 163 * 1024;
-inline constexpr std::int64_t kSharedBytesSm86 = 99 * 1024;
-inline constexpr std::int64_t kSharedBytesSm90 = 227 * 1024;
+inline constexpr std::int64_t kSharedBytesSm80 = std::int64_t{163} * 1024;
+inline constexpr std::int64_t kSharedBytesSm86 = std::int64_t{99} * 1024;
+inline constexpr std::int64_t kSharedBytesSm90 = std::int64_t{227} * 1024;
 
 struct InterpreterOptions {
   /// Decides in which order blocks and threads take their turns.

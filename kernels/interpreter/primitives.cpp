@@ -20,8 +20,8 @@ bool is_private(const void* address, std::size_t bytes, bool is_write) {
 [[noreturn]] void report_out_of_bounds(const void* address, std::size_t bytes, const char* what, const CallSite& site) {
   const SharedMemory& shared = *current_thread->block->shared;
   const std::int64_t offset = shared.offset_of(address);
-  constexpr std::int64_t kNear = 4096;
-  if (offset >= -kNear && offset < shared.bytes() + kNear) {
+  constexpr std::int64_t margin = 4096;
+  if (offset >= -margin && offset < shared.bytes() + margin) {
     fault(FaultKind::kOutOfBounds, site,
           fmt::format("{} {} bytes at offset {} of shared memory, which has {} bytes", what, bytes, offset,
                       shared.bytes()));
@@ -139,21 +139,21 @@ template void write<8>(void*, const void*, const CallSite&);
 template void write<16>(void*, const void*, const CallSite&);
 
 void judge_atomic(void* address, const CallSite& site) {
-  constexpr std::size_t kBytes = 4;
-  constexpr std::uint32_t kPauseInOneOf = 8;
-  if (current_launch->draw(kPauseInOneOf) == 0) yield();
+  constexpr std::size_t size = 4;
+  constexpr std::uint32_t pause_in_one_of = 8;
+  if (current_launch->draw(pause_in_one_of) == 0) yield();
   SharedMemory& shared = *current_thread->block->shared;
   if (is_shared(shared.offset_of(address))) {
-    const std::int64_t offset = shared_offset(address, kBytes, "atomic_add() changes", site);
+    const std::int64_t offset = shared_offset(address, size, "atomic_add() changes", site);
     shared.judge_atomic(current_thread->index, offset, site);
-    if (counter() != nullptr) counter()->write_shared(*current_thread, offset, kBytes, site);
+    if (counter() != nullptr) counter()->write_shared(*current_thread, offset, size, site);
     return;
   }
-  check_aligned(address, kBytes, "atomic_add() changes", site);
-  if (check_global(address, kBytes, true, "atomic_add() changes", site)) {
+  check_aligned(address, size, "atomic_add() changes", site);
+  if (check_global(address, size, true, "atomic_add() changes", site)) {
     current_launch->global->add(*current_thread, address, site);
   }
-  if (counter() != nullptr) counter()->write_global(kBytes);
+  if (counter() != nullptr) counter()->write_global(size);
 }
 
 void read_shared_row(void* value, const void* address, const CallSite& site) {
@@ -199,20 +199,20 @@ std::byte* shared_memory() {
 }
 
 void copy_async(void* shared, const void* global, int bytes, CallSite site) {
-  constexpr std::size_t kBytes = sizeof(Packet);
-  if (bytes < 0 || bytes > static_cast<int>(kBytes)) {
+  constexpr std::size_t size = sizeof(Packet);
+  if (bytes < 0 || bytes > static_cast<int>(size)) {
     interpreter::fault(FaultKind::kBadArgument, site, fmt::format("copy_async() of {} bytes; expected 0 to 16", bytes));
   }
   interpreter::take_turns();
-  const std::int64_t offset = interpreter::shared_offset(shared, kBytes, "copy_async() writes", site);
-  interpreter::check_aligned(global, kBytes, "copy_async() reads", site);
+  const std::int64_t offset = interpreter::shared_offset(shared, size, "copy_async() writes", site);
+  interpreter::check_aligned(global, size, "copy_async() reads", site);
   const auto count = static_cast<std::size_t>(bytes);
   if (count > 0 && interpreter::check_global(global, count, false, "copy_async() reads", site)) {
     current_launch->global->read(*current_thread, global, count, site);
   }
   if (current_launch->counter != nullptr) {
     current_launch->counter->read_global(count);
-    current_launch->counter->write_shared(*current_thread, offset, kBytes, site);
+    current_launch->counter->write_shared(*current_thread, offset, size, site);
   }
   current_thread->block->shared->begin_copy(current_thread->index, offset, site);
   current_thread->copies.add({offset, global, bytes, site});

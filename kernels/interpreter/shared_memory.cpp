@@ -81,29 +81,29 @@ void SharedMemory::write(int thread, std::int64_t offset, const void* value, con
 }
 
 void SharedMemory::judge_atomic(int thread, std::int64_t offset, const CallSite& site) {
-  constexpr std::size_t kBytes = 4;
+  constexpr std::size_t size = 4;
   const AccessMark earlier = writes_[static_cast<std::size_t>(offset)];
-  for (std::size_t i = 0; i < kBytes; ++i) {
+  for (std::size_t i = 0; i < size; ++i) {
     const std::int64_t byte = offset + static_cast<std::int64_t>(i);
     const AccessMark write = writes_[static_cast<std::size_t>(byte)];
     const bool is_atomic = write.is(AccessMark::kAtomic) && write.time() >= clocks_.block_start();
     if (!is_atomic) judge_read_byte(thread, byte, site);
   }
-  judge_write<kBytes>(thread, offset, nullptr, true, site);
+  judge_write<size>(thread, offset, nullptr, true, site);
   // A plain write that not all have seen stays on record: other threads' additions, too, must come after it.
   if (!earlier.is(AccessMark::kAtomic) && earlier.time() >= clocks_.last_full()) return;
   std::uint64_t flags = AccessMark::kAtomic;
   if (earlier.is(AccessMark::kAtomic) && !is_ordered(earlier, thread)) flags |= AccessMark::kSeveral;
-  std::fill_n(writes_.data() + offset, kBytes, mark_of(thread, flags, site));
+  std::fill_n(writes_.data() + offset, size, mark_of(thread, flags, site));
 }
 
 void SharedMemory::begin_copy(int thread, std::int64_t offset, const CallSite& site) {
-  constexpr std::size_t kBytes = sizeof(Packet);
+  constexpr std::size_t size = sizeof(Packet);
   Packet poison;
-  std::memset(&poison, kPoison, kBytes);
-  judge_write<kBytes>(thread, offset, nullptr, false, site);
-  std::fill_n(writes_.data() + offset, kBytes, mark_of(thread, AccessMark::kPendingCopy, site));
-  std::memcpy(begin_ + offset, &poison, kBytes);
+  std::memset(&poison, kPoison, size);
+  judge_write<size>(thread, offset, nullptr, false, site);
+  std::fill_n(writes_.data() + offset, size, mark_of(thread, AccessMark::kPendingCopy, site));
+  std::memcpy(begin_ + offset, &poison, size);
 }
 
 void SharedMemory::finish_copy(int thread, std::int64_t offset, const void* value, const CallSite& site) {
@@ -178,12 +178,11 @@ void SharedMemory::note_reads(std::size_t first, std::size_t count, AccessMark m
 
 void SharedMemory::note_read(std::size_t index, AccessMark mark) {
   AccessMark& reads = reads_[index];
-  if (reads.time() >= clocks_.last_full() && reads.is(AccessMark::kManyWarps)) {
-    note_read_of_many(index, mark);
-  } else if (is_ordered(reads, mark.thread())) {
+  const bool is_of_many = reads.time() >= clocks_.last_full() && reads.is(AccessMark::kManyWarps);
+  if (!is_of_many && is_ordered(reads, mark.thread())) {
     // What is ordered after this read is ordered after the earlier one, too.
     reads = mark;
-  } else if (warp_of(reads.thread()) == warp_of(mark.thread())) {
+  } else if (!is_of_many && warp_of(reads.thread()) == warp_of(mark.thread())) {
     reads = mark.with(AccessMark::kSeveral);
   } else {
     note_read_of_many(index, mark);
