@@ -5,8 +5,8 @@
 #include "kernels/cuda/gathered_rows.h"
 #include "kernels/cuda/token_view.h"
 
-#include <cmath>
 #include <cstdint>
+#include <limits>
 
 namespace kvscope::gpu {
 

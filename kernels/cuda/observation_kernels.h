@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/cuda/attention_softmax.h"
 #include "kernels/cuda/device_selection.h"
 #include "kernels/cuda/gathered_rows.h"
 #include "kernels/cuda/primitives.h"
@@ -132,11 +133,9 @@ struct SumObservedWeights {
 
     KVSCOPE_DEVICE Weights(const ObservationArguments& a, int head) {
       constexpr float kLowest = -3.0e38F;
-      constexpr float kUsableBound = 73.0F;      // kLargestUsableBound
-      constexpr float kLargestExponent = 60.0F;  // as in bounded_shift()
       scale = load(a.softmax_scale + head) * kLogitUnit;
-      const float bound = a.logit_bound == nullptr ? 2.0F * kUsableBound : load(a.logit_bound + head);
-      is_bounded = bound <= kUsableBound;
+      const float bound = a.logit_bound == nullptr ? kInfinity : load(a.logit_bound + head);
+      is_bounded = bound <= kLargestUsableBound;
       const float shift = is_bounded ? larger(0.0F, bound - kLargestExponent) * kLogitUnit : kLowest;
       KVSCOPE_UNROLL
       for (int i = 0; i < kCount; ++i) {
