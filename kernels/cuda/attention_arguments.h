@@ -108,7 +108,7 @@ KVSCOPE_DEVICE AttentionItem find_item(const AttentionArguments<Element>& argume
 ///     for (int number = queue.first(); number < items; number = queue.next()) {
 ///       queue.fetch();            // one thread asks for the next number
 ///       synchronize_block();      // all have read the one before
-///       queue.publish();
+///       queue.publish(number);
 ///       ... at least one synchronize_block() ...
 ///     }
 template <typename Element>
@@ -116,9 +116,9 @@ class ItemQueue {
  public:
   static constexpr int kSharedBytes = 16;
 
-  /// @param next  shared
-  KVSCOPE_DEVICE ItemQueue(const AttentionArguments<Element>& arguments, int* next)
-      : arguments_(arguments), next_(next) {}
+  /// @param numbers  shared, int[2]
+  KVSCOPE_DEVICE ItemQueue(const AttentionArguments<Element>& arguments, int* numbers)
+      : arguments_(arguments), numbers_(numbers) {}
 
   KVSCOPE_DEVICE int first() const { return block_index(); }
   KVSCOPE_DEVICE void fetch() {
@@ -127,14 +127,18 @@ class ItemQueue {
       fetched_ = block_count() + atomic_add(arguments_.counter, 1);
     }
   }
-  KVSCOPE_DEVICE void publish() const {
-    if (thread_index() == 0) store(next_, fetched_);
+  KVSCOPE_DEVICE void publish(int number) const {
+    if (thread_index() != 0) return;
+    store(numbers_, number);
+    store(numbers_ + 1, fetched_);
   }
-  KVSCOPE_DEVICE int next() const { return load(next_); }
+  /// The item under way: from shared memory, since registers are scarce in its main loop.
+  KVSCOPE_DEVICE int current() const { return load(numbers_); }
+  KVSCOPE_DEVICE int next() const { return load(numbers_ + 1); }
 
  private:
   const AttentionArguments<Element>& arguments_;
-  int* next_;
+  int* numbers_;
   int fetched_ = 0;
 };
 

@@ -20,7 +20,8 @@ struct KeySource {
   TokenAddresses values;
   const std::int32_t* index;  ///< from the item's first key on; null: keys are candidates one by one
   std::int32_t held;
-  std::int32_t first_key;
+  std::int32_t end_key;  ///< of the item, among those attended to
+  std::int32_t n_key;    ///< of the item
 };
 
 /// How the threads of a block share the packets of a tile: kLanes neighbours a row, as many as fill the banks of
@@ -86,50 +87,49 @@ class KeyValueRing {
         index_(reinterpret_cast<std::int32_t*>(memory + kStages * kTileBytes)),
         source_(reinterpret_cast<KeySource*>(memory + kStages * kTileBytes + kIndexBytes)) {}
 
-  /// Says what the next item reads. To be followed by a barrier.
-  KVSCOPE_DEVICE void open(const AttentionItem& item) {
-    n_key_ = item.has_keys() ? item.end_key - item.first_key : 0;
+  /// Says what the next item reads. To be followed by a barrier. @return its keys
+  KVSCOPE_DEVICE int open(const AttentionItem& item) {
+    const int n_key = item.has_keys() ? item.end_key - item.first_key : 0;
     stage_ = 0;
     const std::int32_t* index =
         is_indexed() ? arguments_.index + item.pair * arguments_.index_stride + item.first_key : nullptr;
-    if (thread_index() == 0) describe(item, index);
-    if (is_indexed() && n_key_ > 0) {
-      bring_index(0, index);
+    if (thread_index() == 0) describe(item, index, n_key);
+    if (is_indexed() && n_key > 0) {
+      bring_index(0, index, n_key);
       commit_copies();
       wait_for_copies<0>();
     }
+    return n_key;
   }
 
-  /// Sends for the first tiles, together with what the caller has sent for since open().
-  KVSCOPE_DEVICE void start() {
-    if (n_key_ > 0) bring_keys(0, 0);
+  /// Sends for the first tiles of an item with so many keys, together with what the caller has sent for since open().
+  KVSCOPE_DEVICE void start(int n_key) {
+    if (n_key > 0) bring_keys(n_key, 0);
     commit_copies();
     if constexpr (kStages > 2) {
-      if (n_key_ > 0) bring_values(0, 1);
+      if (n_key > 0) bring_values(n_key, 1);
       commit_copies();
     }
   }
 
-  KVSCOPE_DEVICE int n_key() const { return n_key_; }
-
-  /// Waits for the keys of the block that begins at `first` of the item's keys, and lets go of the tile before. All
+  /// Waits for the keys of the block after which `left` - kKeys keys are left, and lets go of the tile before. All
   /// threads of the block.
-  KVSCOPE_DEVICE const std::byte* keys_from(int first) {
+  KVSCOPE_DEVICE const std::byte* keys_of(int left) {
     return turn([&](int stage) {
       if constexpr (kStages > 2) {
-        if (first + kKeys < n_key_) bring_keys(first + kKeys, stage);
+        if (left > kKeys) bring_keys(left - kKeys, stage);
       } else {
-        bring_values(first, stage);
+        bring_values(left, stage);
       }
     });
   }
-  KVSCOPE_DEVICE const std::byte* values_from(int first) {
+  KVSCOPE_DEVICE const std::byte* values_of(int left) {
     return turn([&](int stage) {
-      if (first + kKeys >= n_key_) return;
+      if (left <= kKeys) return;
       if constexpr (kStages > 2) {
-        bring_values(first + kKeys, stage);
+        bring_values(left - kKeys, stage);
       } else {
-        bring_keys(first + kKeys, stage);
+        bring_keys(left - kKeys, stage);
       }
     });
   }
@@ -141,7 +141,7 @@ class KeyValueRing {
 
   KVSCOPE_DEVICE bool is_indexed() const { return arguments_.index != nullptr; }
 
-  KVSCOPE_DEVICE void describe(const AttentionItem& item, const std::int32_t* index) {
+  KVSCOPE_DEVICE void describe(const AttentionItem& item, const std::int32_t* index, int n_key) {
     const int kv_head = item.pair - item.row * arguments_.kv_heads;
     const std::int64_t slot = arguments_.first_slot == nullptr ? 0 : load(arguments_.first_slot + item.pair);
     const int held = arguments_.history_of(item.pair);
@@ -149,7 +149,8 @@ class KeyValueRing {
     describe(source_->values, arguments_.held_values, slot, arguments_.own_values, item.row, kv_head, held);
     store(&source_->index, index);
     store(&source_->held, held);
-    store(&source_->first_key, item.first_key);
+    store(&source_->end_key, item.end_key);
+    store(&source_->n_key, n_key);
   }
 
   KVSCOPE_DEVICE void describe(TokenAddresses& addresses, const Element* slab, std::int64_t slot,
@@ -173,26 +174,27 @@ class KeyValueRing {
     return tile;
   }
 
-  KVSCOPE_DEVICE void bring_keys(int first, int stage) {
-    bring_rows(first, stage, source_->keys);
-    if (is_indexed() && first + kKeys < n_key_) bring_index(first + kKeys, load(&source_->index));
+  KVSCOPE_DEVICE void bring_keys(int left, int stage) {
+    bring_rows(left, stage, source_->keys);
+    if (!is_indexed() || left <= kKeys) return;
+    const int n_key = load(&source_->n_key);
+    bring_index(n_key - left + kKeys, load(&source_->index), n_key);
   }
-  KVSCOPE_DEVICE void bring_values(int first, int stage) { bring_rows(first, stage, source_->values); }
+  KVSCOPE_DEVICE void bring_values(int left, int stage) { bring_rows(left, stage, source_->values); }
 
   /// Two blocks' candidates have their places, in turn.
   KVSCOPE_DEVICE std::int32_t* index_from(int first) const { return index_ + (first & kKeys); }
 
-  KVSCOPE_DEVICE void bring_rows(int first, int stage, const TokenAddresses& addresses) {
+  KVSCOPE_DEVICE void bring_rows(int left, int stage, const TokenAddresses& addresses) {
     const std::uint64_t history = load(&addresses.history) + Share::packet() * kPacketBytes;
     const std::uint64_t own = load(&addresses.own) + Share::packet() * kPacketBytes;
     const int own_stride = load(&addresses.own_stride_bytes);
     const int held = load(&source_->held);
-    const int first_key = load(&source_->first_key);
-    const int begin = first_key + first;
+    const int begin = load(&source_->end_key) - left;
     std::byte* tile = memory_ + stage * kTileBytes;
     if constexpr (Share::kPackets == 1) {
       // Finding a row costs more than copying its one packet; most blocks are full and lie in one segment.
-      if (!is_indexed() && first + kKeys <= n_key_ && (begin >= held || begin + kKeys <= held)) {
+      if (!is_indexed() && left >= kKeys && (begin >= held || begin + kKeys <= held)) {
         const std::int64_t stride = begin < held ? Tile::kRowBytes : own_stride;
         std::uint64_t token = (begin < held ? history : own) + (begin + Share::row()) * stride;
         KVSCOPE_UNROLL
@@ -202,12 +204,12 @@ class KeyValueRing {
         return;
       }
     }
-    const std::int32_t* index = index_from(first);
+    const std::int32_t* index = is_indexed() ? index_from(load(&source_->n_key) - left) : nullptr;
     KVSCOPE_UNROLL
     for (int pass = 0; pass < Share::kPasses; ++pass) {
       const int row = Share::row() + pass * Share::kPassRows;
-      const bool is_there = first + row < n_key_;
-      const int candidate = is_indexed() ? load(index + row) : first_key + (is_there ? first + row : 0);
+      const bool is_there = row < left;
+      const int candidate = is_indexed() ? load(index + row) : begin + (is_there ? row : 0);
       const bool is_held = candidate < held;
       const std::uint64_t token =
           (is_held ? history : own) + static_cast<std::int64_t>(candidate) * (is_held ? Tile::kRowBytes : own_stride);
@@ -215,12 +217,12 @@ class KeyValueRing {
     }
   }
 
-  /// Candidates of a block; 0 beyond the last.
-  KVSCOPE_DEVICE void bring_index(int first, const std::int32_t* index) {
+  /// Candidates of the block that begins at `first` of the item's keys; 0 beyond the last.
+  KVSCOPE_DEVICE void bring_index(int first, const std::int32_t* index, int n_key) {
     constexpr int kNumbers = kPacketBytes / static_cast<int>(sizeof(std::int32_t));
     if (thread_index() >= kKeys / kNumbers) return;
     const int within = thread_index() * kNumbers;
-    const int left = n_key_ - first - within;
+    const int left = n_key - first - within;
     const int numbers = left < 0 ? 0 : left < kNumbers ? left : kNumbers;
     copy_async(index_from(first) + within, index + first + (numbers == 0 ? 0 : within),
                numbers * static_cast<int>(sizeof(std::int32_t)));
@@ -230,7 +232,6 @@ class KeyValueRing {
   std::byte* memory_;
   std::int32_t* index_;
   KeySource* source_;
-  int n_key_ = 0;
   int stage_ = 0;
 };
 

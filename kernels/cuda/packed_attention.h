@@ -265,35 +265,35 @@ struct PackedAttention {
     for (int number = queue.first(); number < arguments.items; number = queue.next()) {
       const AttentionItem item = find_item(arguments, number, kTile);
       queue.fetch();
-      ring.open(item);
+      const int n_key = ring.open(item);
       synchronize_block();
       bring_queries<kTile, kThreads, kHeadDim>(memory, arguments, item);
-      ring.start();
-      queue.publish();
-      attend(ring, memory, number);
+      ring.start(n_key);
+      queue.publish(number);
+      attend(ring, queue, memory, item, n_key);
     }
   }
 
  private:
-  KVSCOPE_DEVICE void attend(Ring& ring, std::byte* queries, int number) const {
+  KVSCOPE_DEVICE void attend(Ring& ring, const Queue& queue, std::byte* queries, const AttentionItem& item,
+                             int n_key) const {
     const int first_row = warp_index() * kWarpRows;
-    const AttentionItem item = find_item(arguments, number, kTile);
     const bool has_queries = item.first_query + first_row < arguments.n_query;
     Warp warp(queries + first_row * Tile::kRowBytes, softmax_rule(arguments, item.head));
-    if (ring.n_key() == 0) synchronize_block();  // for the queue
-    for (int first = 0; first < ring.n_key(); first += Warp::kKeys) {
-      const std::byte* keys = ring.keys_from(first);
+    if (n_key <= 0) synchronize_block();  // for the queue
+    for (int left = n_key; left > 0; left -= Warp::kKeys) {
+      const std::byte* keys = ring.keys_of(left);
       if (has_queries) {
-        if (first == 0) warp.take_queries();
-        warp.weigh(keys, ring.n_key() - first);
+        if (left == n_key) warp.take_queries();
+        warp.weigh(keys, left);
       }
-      const std::byte* values = ring.values_from(first);
+      const std::byte* values = ring.values_of(left);
       if (has_queries) warp.add(values);
     }
-    // A part without keys is not looked at. The item is found again: its numbers would take the loop's registers.
-    if (has_queries && (ring.n_key() > 0 || arguments.splits == 1)) {
-      warp.write(arguments, find_item(arguments, number, kTile), first_row);
-    }
+    if (!has_queries) return;
+    // Found again: its numbers would take registers of the loop. A part without keys is not looked at.
+    const AttentionItem done = find_item(arguments, queue.current(), kTile);
+    if (done.has_keys() || arguments.splits == 1) warp.write(arguments, done, first_row);
   }
 };
 
