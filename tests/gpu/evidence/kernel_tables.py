@@ -112,7 +112,8 @@ reports, instructions are counted in the machine code (nvdisasm), and the rest i
 
 - *Occupancy* is resident threads over the most that fit, for the dynamic shared memory of the launch shape in the list
   at the end. A persistent kernel that is bound by tensor cores wants registers more than occupancy.
-- The *main loop* is the innermost loop with most tensor-core instructions, or, where there are none, with most other work.
+- The *main loop* is the innermost loop with most tensor-core instructions, or, where there are none, with most float
+  arithmetic, or, where there is none either, with most other work.
 - *Clocks* are those for which one iteration of one warp keeps a unit of the whole multiprocessor busy, without bank
   conflicts: instructions x lanes / lanes per clock, FLOP / FLOP per clock, bytes / bytes per clock. The largest is the
   *bound*: no warp's iteration can take fewer on average. *Tensor peak left* is the share of the tensor cores' peak

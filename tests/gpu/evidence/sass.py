@@ -133,15 +133,15 @@ def loops(function):
     return sorted(last.items())
 
 
-_WORK = {"tensor"}
-_OTHER_WORK = {"float", "special", "shared", "global", "integer", "multiply"}
+# What a kernel is about, first what most kernels are about: a loop is measured by the first kind that its function has.
+_WORK = (("tensor",), ("float",), ("special", "shared", "global", "integer", "multiply"))
 
 
 def main_loop(function):
-    """The instructions of the innermost loop with most tensor-core instructions, or, in kernels without any, with
-    most arithmetic and memory instructions. Empty without loops."""
-    has_tensor = any(unit(instruction) == "tensor" for instruction in function.instructions)
-    kinds = _WORK if has_tensor else _OTHER_WORK
+    """The instructions of the innermost loop with most tensor-core instructions, or, in kernels without any, with most
+    float arithmetic, or, without that, with most other work. Empty without loops."""
+    bodies = [function.instructions[first:last + 1] for first, last in loops(function)]
+    kinds = next((kinds for kinds in _WORK if any(unit(instruction) in kinds for body in bodies for instruction in body)), ())
 
     def work(span):
         return sum(1 for instruction in function.instructions[span[0]:span[1] + 1]
