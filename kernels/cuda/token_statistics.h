@@ -94,6 +94,8 @@ struct FoldTokens {
       float least = load(range);
       float most = load(range + head_dim);
       double sum = 0;
+      // Unrolled, it would run out of registers on some architectures.
+      KVSCOPE_UNROLL_BY(1)
       for (int tile = 0; tile < tiles; ++tile, range += 6 * head_dim) {
         const float lower = load(range);
         const float upper = load(range + head_dim);

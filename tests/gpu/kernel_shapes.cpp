@@ -1,9 +1,11 @@
 // Prints the launch shapes of all kernels for problems of the models' sizes, a JSON object a line, for
 // static_evidence.py. It runs the same code that starts them on a GPU and needs none.
 #include "collectors/geometry/step_table.h"
+#include "kernels/cuda/carry_launch.h"
 #include "kernels/cuda/map_tables.h"
 #include "kernels/cuda/observation_launch.h"
 #include "kernels/cuda/ragged_attention_launch.h"
+#include "kernels/cuda/selection_launch.h"
 #include "kernels/cuda/statistics_launch.h"
 #include "tests/gpu/recording_launch.h"
 
@@ -105,6 +107,61 @@ void print_observation(const Problem& problem) {
   gpu::launch_observation_scores(request, printer(problem.name));
 }
 
+gpu::DevicePlaces places_of(const Problem& problem) {
+  return {somewhere<std::int32_t>(), somewhere<std::int32_t>(), problem.n_key};
+}
+
+/// A tenth of the candidates stay.
+void print_selection(const Problem& problem) {
+  const RecordingLaunch launch = printer(problem.name);
+  gpu::CandidateProblem candidates;
+  candidates.tokens = tokens_of(problem);
+  candidates.token = somewhere<const std::int32_t>();
+  candidates.step_of = somewhere<const std::int32_t>();
+  candidates.seen = somewhere<const std::uint8_t>();
+  candidates.candidates = places_of(problem);
+  gpu::launch_list_candidates(candidates, launch);
+
+  gpu::NormProblem norms;
+  norms.tokens = tokens_of(problem);
+  norms.norms = somewhere<float>();
+  norms.stride = problem.n_key;
+  gpu::launch_token_norms(norms, launch);
+
+  gpu::SelectionProblem selection;
+  selection.tokens = tokens_of(problem);
+  selection.step = 1;
+  selection.steps = 2;
+  selection.step_of = somewhere<const std::int32_t>();
+  selection.token = somewhere<const std::int32_t>();
+  selection.rules = somewhere<const gpu::DeviceRule>();
+  selection.attend = somewhere<const std::int32_t>();
+  selection.carry = somewhere<const std::int32_t>();
+  selection.attention = somewhere<const float>();
+  selection.stride = problem.n_key;
+  selection.attended = places_of(problem);
+  selection.kept = places_of(problem);
+  selection.attend_losers = places_of(problem);
+  selection.carried = places_of(problem);
+  selection.carry_losers = places_of(problem);
+  gpu::launch_select_tokens(selection, launch);
+
+  gpu::MergeProblem merge;
+  merge.tokens = tokens_of(problem);
+  merge.losers = places_of(problem);
+  merge.kept = places_of(problem);
+  merge.key_norms = somewhere<const float>();
+  merge.nearest = somewhere<std::int32_t>();
+  merge.stride = problem.n_key;
+  gpu::launch_merge_tokens(merge, launch);
+
+  gpu::CompactionProblem compaction;
+  compaction.tokens = tokens_of(problem);
+  compaction.kept = places_of(problem);
+  compaction.most_kept = problem.n_key / 10;
+  gpu::launch_compact_tokens(compaction, launch);
+}
+
 void print_statistics(const Problem& problem, const StepTable& steps, int step) {
   const gpu::DeviceMapTables tables(steps, step, gpu::column_tile_keys(problem.type));
   gpu::DeviceStatistics request;
@@ -147,12 +204,14 @@ void print_all() {
                               type};
         print_attention(problem);
         print_observation(problem);
+        print_selection(problem);
         print_statistics(problem, steps, step);
       }
       const Problem large{
           fmt::format("scale 13 of Infinity-2B, 2 rows, 16 heads of {}", head_dim), 2, 16, head_dim, 4096, 10521, type};
       print_attention(large);
       print_observation(large);
+      print_selection(large);
     }
   }
 }
