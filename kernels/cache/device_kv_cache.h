@@ -25,7 +25,8 @@ struct DeviceCacheOptions {
 
 /// CompressedKvCache in device memory: the same plan, rules and slots, one flat buffer for K and one for V per layer,
 /// allocated once by LibTorch's allocator. attend() only queues kernels on the current stream of the tensors' device;
-/// nothing waits for the device and no length is read back, because a plan's counts are exact.
+/// nothing waits for the device and no length is read back, because a plan's counts are exact. (At the first step each
+/// layer's softmax scales are uploaded, which does wait.)
 ///
 /// Under the plan "lossless" it is a full cache of the same kernels: what a later step reads, preallocated, no copy.
 /// Rankings are those of CompressedKvCache where scores are equal; scores and outputs differ by roundings.
