@@ -72,8 +72,10 @@ def resource_row(kernel):
         blocks = str(count)
         architecture = ARCHITECTURES[resources.architecture]
         share = f"{100 * count * kernel.shape.threads // architecture.threads} %"
-    return _row([f"`{kernel.name}`", threads, str(resources.registers),
-                 str(resources.spill_store_bytes + resources.spill_load_bytes), shared, blocks, share])
+    spilled = str(resources.spill_store_bytes + resources.spill_load_bytes)
+    if resources.spills and kernel.loop is not None:
+        spilled += f", {kernel.loop.counts['local'] or 'no'} instructions of it in the main loop"
+    return _row([f"`{kernel.name}`", threads, str(resources.registers), spilled, shared, blocks, share])
 
 
 def loop_row(kernel):
