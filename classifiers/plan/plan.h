@@ -17,6 +17,13 @@
 
 namespace kvscope {
 
+/// What a head is expected to lose by its budget, nats per token (docs/formats/sensitivity.md).
+struct HeadForecast {
+  double cost = 0.0;
+  double cost_at_mean = 0.0;  ///< with the mean budget of all heads instead of its own
+  bool operator==(const HeadForecast&) const = default;
+};
+
 /// What one key/value head attends to and keeps, per step. Counts are of tokens per row and the same for
 /// every row; they are exact, not upper bounds, so every length is known before a run.
 struct HeadBudget {
@@ -26,11 +33,12 @@ struct HeadBudget {
   std::string rule;                     ///< key into Plan::rules
   std::vector<std::int64_t> attend;     ///< [K] tokens attended to at step k, 1 to TokenFlow::available()
   std::vector<std::int64_t> carry;      ///< [K] tokens held after step k, 0 to TokenFlow::carry_limit()
+  std::optional<HeadForecast> forecast = std::nullopt;  ///< where the method prices heads
 };
 
 /// plan.json ("kvscope-plan", version 1; docs/formats/plan.md and plan.schema.json).
 struct Plan {
-  std::string method;  ///< "full", "lossless", "uniform", "hack", "hack++"
+  std::string method;  ///< "full", "lossless", "uniform", "hack", "hack++", "sensitivity"
   Json parameters;     ///< of the method, all of them
   ModelInfo model;
   StepTable steps;

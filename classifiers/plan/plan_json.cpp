@@ -80,6 +80,9 @@ Json head_to_json(const Plan& plan, const HeadBudget& budget, const TokenFlow& f
   json["carry"] = budget.carry;
   json["attend_fraction"] = fractions(budget.attend, flow, &TokenFlow::visible);
   json["carry_fraction"] = fractions(budget.carry, flow, &TokenFlow::holdable);
+  if (budget.forecast) {
+    json["forecast"] = {{"cost", budget.forecast->cost}, {"cost_at_mean", budget.forecast->cost_at_mean}};
+  }
   if (needs_prior(plan.rule_of(budget).score.kind)) json["prior"] = prior_to_json(plan, budget);
   return json;
 }
@@ -134,6 +137,14 @@ std::optional<HeadClass> class_from_json(const Json& json, std::string_view wher
   return head_class;
 }
 
+std::optional<HeadForecast> forecast_from_json(const Json& json, std::string_view where) {
+  if (!json.contains("forecast") || json["forecast"].is_null()) return std::nullopt;
+  const auto forecast = json_field<Json>(json, "forecast", where);
+  const std::string place = fmt::format("{}: field 'forecast'", where);
+  return HeadForecast{.cost = json_field<double>(forecast, "cost", place),
+                      .cost_at_mean = json_field<double>(forecast, "cost_at_mean", place)};
+}
+
 HeadBudget head_from_json(const Json& json, std::size_t place, std::string_view file) {
   const std::string where = fmt::format("{}: heads[{}]", file, place);
   HeadBudget budget;
@@ -144,6 +155,7 @@ HeadBudget head_from_json(const Json& json, std::size_t place, std::string_view 
   budget.rule = json_field<std::string>(json, "rule", who);
   budget.attend = counts_from_json(json, "attend", who);
   budget.carry = counts_from_json(json, "carry", who);
+  budget.forecast = forecast_from_json(json, who);
   return budget;
 }
 

@@ -2,10 +2,11 @@
 
 #include "classifiers/plan/accounting.h"
 #include "classifiers/plan/allocation.h"
+#include "classifiers/plan/plan_building.h"
+#include "classifiers/plan/sensitivity_plan.h"
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <utility>
 
 namespace kvscope {
@@ -13,95 +14,6 @@ namespace {
 
 std::size_t index(std::int64_t i) {
   return static_cast<std::size_t>(i);
-}
-
-/// Tokens of all heads together that a step may have.
-struct TokenTotals {
-  std::int64_t attend = 0;
-  std::int64_t carry = 0;
-};
-
-/// floor(n B): the slack absorbs that 0.3 * 680 is a little less or more than 204 in floating point.
-std::int64_t total_tokens(double mean, std::size_t n_head) {
-  return static_cast<std::int64_t>(std::floor(mean * static_cast<double>(n_head) + 1e-6));
-}
-
-double mean_of(std::int64_t total, std::size_t n_head) {
-  return static_cast<double>(total) / static_cast<double>(n_head);
-}
-
-/// Every head of the model with the rule that `rule_of` names for it, without counts.
-Plan blank_plan(const PlanRequest& request, const PlanInputs& inputs) {
-  Plan plan;
-  plan.method = request.method;
-  plan.parameters = to_json(request);
-  plan.model = inputs.model;
-  plan.steps = inputs.steps;
-  plan.made_from = inputs.made_from;
-  plan.keeps_last_step = request.method == "full";
-  for (int layer = 0; layer < inputs.model.layers; ++layer) {
-    for (int head = 0; head < inputs.model.kv_heads; ++head) plan.heads.push_back({.layer = layer, .head = head});
-  }
-  return plan;
-}
-
-void give_rule(Plan& plan, HeadBudget& budget, const std::string& name, const RetentionRule& rule) {
-  budget.rule = name;
-  plan.rules.emplace(name, rule);
-}
-
-/// The calibrated weights of every head whose rule asks for them; a plan without such heads holds none.
-void give_prior(Plan& plan, const PlanInputs& inputs) {
-  for (const HeadBudget& budget : plan.heads) {
-    const TokenScore kind = plan.rule_of(budget).score.kind;
-    if (!needs_prior(kind)) continue;
-    if (!inputs.calibration) throw usage_error("rule {} needs a capture to calibrate with (--capture)", budget.rule);
-    const Array<float>& weights =
-        kind == TokenScore::kLookAhead ? inputs.calibration->look_ahead : inputs.calibration->prior;
-    if (plan.prior.size() == 0) plan.prior = Array<float>(weights.shape());
-    std::ranges::copy(weights.slice(budget.layer, budget.head), plan.prior.slice(budget.layer, budget.head).begin());
-  }
-}
-
-/// Runs every head through the steps: attend[k] and carry[k] are the budgets clipped at what is there.
-/// @param attend_budgets  [head], the same at every step
-/// @param carry_budgets   called with the step and the room of every head; returns tokens within that room
-void fill_counts(Plan& plan, const std::vector<std::int64_t>& attend_budgets,
-                 const std::function<std::vector<std::int64_t>(int, const std::vector<std::int64_t>&)>& carry_budgets) {
-  const TokenFlow flow = token_flow(plan);
-  std::vector<std::int64_t> carried(plan.heads.size(), 0);
-  for (HeadBudget& budget : plan.heads) {
-    budget.attend.clear();
-    budget.carry.clear();
-  }
-  for (int k = 0; k < flow.size(); ++k) {
-    std::vector<std::int64_t> room;
-    for (std::size_t i = 0; i < plan.heads.size(); ++i) {
-      HeadBudget& budget = plan.heads[i];
-      const RetentionTime when = plan.rule_of(budget).when;
-      const std::int64_t available = flow.available(k, carried[i]);
-      const bool attends_to_all = when == RetentionTime::kAfterAttending;
-      budget.attend.push_back(attends_to_all ? available : std::min(available, attend_budgets[i]));
-      room.push_back(flow.carry_limit(k, carried[i], budget.attend.back(), when));
-    }
-    carried = carry_budgets(k, room);
-    for (std::size_t i = 0; i < plan.heads.size(); ++i) plan.heads[i].carry.push_back(carried[i]);
-  }
-}
-
-/// Budgets that are the same at every step.
-void fill_constant_counts(Plan& plan, const std::vector<std::int64_t>& attend, const std::vector<std::int64_t>& carry) {
-  fill_counts(plan, attend, [&](int, const std::vector<std::int64_t>& room) {
-    std::vector<std::int64_t> tokens;
-    for (std::size_t i = 0; i < room.size(); ++i) tokens.push_back(std::min(room[i], carry[i]));
-    return tokens;
-  });
-}
-
-/// Whole tokens for budgets that hold at every step, so that the last step's keys bound them.
-std::vector<std::int64_t> constant_budgets(const Plan& plan, const std::vector<double>& budgets, std::int64_t total) {
-  const std::vector<std::int64_t> room(plan.heads.size(), plan.steps.n_key(plan.steps.size() - 1));
-  return round_budgets(budgets, room, total);
 }
 
 // ---- classes
@@ -241,6 +153,7 @@ Plan hack_plus_plan(const PlanRequest& request, const PlanInputs& inputs, TokenT
 Plan plan_with_totals(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
   if (request.method == "uniform") return uniform_plan(request, inputs, totals);
   if (request.method == "hack") return hack_plan(request, inputs, totals);
+  if (request.method == "sensitivity") return sensitivity_plan(request, inputs, totals);
   return hack_plus_plan(request, inputs, totals);
 }
 

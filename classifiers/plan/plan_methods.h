@@ -4,6 +4,7 @@
 #include "classifiers/plan/attention_calibration.h"
 #include "classifiers/plan/plan.h"
 #include "classifiers/plan/plan_request.h"
+#include "classifiers/plan/sensitivity.h"
 
 #include <optional>
 
@@ -14,8 +15,9 @@ struct PlanInputs {
   ModelInfo model;
   StepTable steps;
   std::optional<HeadClassification> heads;          ///< needed by hack and hack++
-  std::optional<AttentionCalibration> calibration;  ///< needed by hack++
+  std::optional<AttentionCalibration> calibration;  ///< needed by hack++ and by rules that needs_prior()
   Json made_from;                                   ///< goes into the plan as it is
+  std::optional<Sensitivity> sensitivity{};         ///< needed by method sensitivity
 };
 
 /// The class of a key/value head: structural if one of the query heads that share it is, since that one needs
@@ -32,7 +34,8 @@ struct PlanInputs {
 /// - hack (arXiv 2504.09261): two budgets by class, the same at every step, compress before attending;
 /// - hack++ (arXiv 2606.08302): an attend budget for all and carry budgets
 ///       B_c^(p,l,k) = B_c gbar_l^(p,k)^tau / [ (1/LH) sum_{l,p} |H_p^l| gbar_l^(p,k)^tau ],
-///   where gbar_l^(p,k) is the mean of gamma^(k) over the heads of class p in layer l.
+///   where gbar_l^(p,k) is the mean of gamma^(k) over the heads of class p in layer l;
+/// - sensitivity: carry budgets and rules by what they cost (sensitivity_plan()).
 ///
 /// Classes are those of shared_head_class().
 /// @throws Error  kUsage if the request is impossible or an input is missing; kBadInput if the heads are

@@ -6,7 +6,7 @@
 namespace kvscope {
 namespace {
 
-constexpr std::string_view kMethods[] = {"full", "lossless", "uniform", "hack", "hack++"};
+constexpr std::string_view kMethods[] = {"full", "lossless", "uniform", "hack", "hack++", "sensitivity"};
 
 bool compresses(const PlanRequest& request) {
   return request.method != "full" && request.method != "lossless";
@@ -84,6 +84,10 @@ void check_request(const PlanRequest& request) {
   if (request.method == "hack" && (request.attend || request.carry) && request.attend != request.carry) {
     throw usage_error("method hack carries what it attends to; give --compression, or the same --attend and --carry");
   }
+  if (request.method == "sensitivity" && request.attend) {
+    throw usage_error(
+        "method sensitivity attends to all that it carries; give --carry, --compression, --tokens or --bytes");
+  }
   if (request.method == "uniform") (void)retention_preset(request.rule);
 }
 
@@ -111,7 +115,7 @@ Json to_json(const PlanRequest& request) {
   if (request.tokens) json["tokens"] = *request.tokens;
   if (request.bytes) json["bytes"] = *request.bytes;
   if (request.method == "uniform") json["rule"] = request.rule;
-  if (compresses(request)) json["observation_queries"] = request.observation_queries;
+  if (compresses(request) && request.method != "sensitivity") json["observation_queries"] = request.observation_queries;
   if (request.method == "hack") {
     json["contextual_ratio"] = request.contextual_ratio;
     json["first_steps"] = request.first_steps;

@@ -32,7 +32,7 @@ struct PlanRequest {
   std::optional<double> tau;            ///< hack++: exponent of the future attention; default_tau() if not given
 };
 
-/// "full", "lossless", "uniform", "hack", "hack++".
+/// "full", "lossless", "uniform", "hack", "hack++", "sensitivity".
 [[nodiscard]] std::vector<std::string> plan_method_names();
 
 /// HACK++ sets tau by hand per model: 0.5 for VAR-d24 and VAR-d30, 1.0 for Infinity-2B, 2.0 for Infinity-8B.

@@ -33,10 +33,11 @@ CommandOptions plan_options() {
   const PlanRequest defaults;
   command.visible.add_options()
       // clang-format off: one option a line
-      ("method", options::value<std::string>(), "full, lossless, uniform, hack or hack++")(
+      ("method", options::value<std::string>(), "full, lossless, uniform, hack, hack++ or sensitivity")(
           "capture", options::value<std::string>(),
           "capture.h5 of the model: its geometry, and what hack++ calibrates with")(
           "heads", options::value<std::string>(), "heads.json: which heads are contextual (hack, hack++)")(
+          "sensitivity", options::value<std::string>(), "sensitivity.h5: what heads cost (method sensitivity)")(
           "checkpoint", options::value<std::string>(), "check: weights of the transformer the plan should be for")(
           "tokenizer", options::value<std::string>(), "check: weights of its tokenizer")(
           "compression", options::value<double>(),
@@ -90,7 +91,7 @@ Json origin_of(const std::string& path, const std::string& sha256) {
 }
 
 bool needs_calibration(const PlanRequest& request) {
-  return request.method == "hack++" ||
+  return request.method == "hack++" || request.method == "sensitivity" ||
          (request.method == "uniform" && needs_prior(retention_preset(request.rule).score.kind));
 }
 
@@ -103,6 +104,10 @@ PlanInputs inputs_of(const PlanRequest& request, const options::variables_map& v
   if (const auto heads = optional_option<std::string>(values, "heads")) {
     inputs.heads = read_heads(*heads);
     inputs.made_from["heads"] = origin_of(*heads, sha256_of_file(*heads));
+  }
+  if (const auto sensitivity = optional_option<std::string>(values, "sensitivity")) {
+    inputs.sensitivity = read_sensitivity(*sensitivity);
+    inputs.made_from["sensitivity"] = origin_of(*sensitivity, sha256_of_file(*sensitivity));
   }
   if (needs_calibration(request)) inputs.calibration = calibrate_attention(capture);
   return inputs;

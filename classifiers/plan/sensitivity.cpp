@@ -1,0 +1,124 @@
+#include "classifiers/plan/sensitivity.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kvscope {
+namespace {
+
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
+
+/// Tokens that the last step finds in a cache that drops nothing.
+double everything(const Sensitivity& sensitivity) {
+  const int last = sensitivity.steps.size() - 1;
+  return static_cast<double>(sensitivity.steps.n_key(last) - sensitivity.steps.n_query(last));
+}
+
+/// Costs of one rule by tokens carried, with the point at which nothing is dropped.
+CostCurve rule_curve(const Sensitivity& sensitivity, int layer, int kv_head, int rule) {
+  CostCurve curve;
+  const double all = everything(sensitivity);
+  for (std::size_t c = 0; c < sensitivity.counts.size(); ++c) {
+    const auto tokens = static_cast<double>(sensitivity.counts[c]);
+    if (tokens >= all) break;
+    double sum = 0.0;
+    for (const double cost : sensitivity.cost.slice(layer, kv_head, rule, c)) sum += cost;
+    curve.tokens.push_back(tokens);
+    curve.cost.push_back(sum);
+  }
+  curve.tokens.push_back(all);
+  curve.cost.push_back(0.0);
+  return curve;
+}
+
+double cost_at(const CostCurve& curve, double tokens) {
+  const auto above = std::ranges::lower_bound(curve.tokens, tokens);
+  if (above == curve.tokens.end()) return curve.cost.back();
+  const auto i = index(above - curve.tokens.begin());
+  if (i == 0 || *above == tokens) return curve.cost[i];
+  const double share = (tokens - curve.tokens[i - 1]) / (curve.tokens[i] - curve.tokens[i - 1]);
+  return curve.cost[i - 1] + share * (curve.cost[i] - curve.cost[i - 1]);
+}
+
+std::string text(const Shape& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+void check_counts(const Sensitivity& sensitivity, std::string_view where) {
+  const auto& counts = sensitivity.counts;
+  if (counts.empty()) throw bad_input("{}: 'counts' is empty, expected at least one number of tokens", where);
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] < 1) throw bad_input("{}: 'counts' holds {}, expected at least 1 token per head", where, counts[i]);
+    if (i > 0 && counts[i] <= counts[i - 1]) {
+      throw bad_input("{}: 'counts' goes from {} to {}, expected ascending numbers, each once", where, counts[i - 1],
+                      counts[i]);
+    }
+  }
+}
+
+void check_rules(const Sensitivity& sensitivity, std::string_view where) {
+  if (sensitivity.rules.empty()) throw bad_input("{}: 'rules' is empty, expected at least one", where);
+  for (auto rule = sensitivity.rules.begin(); rule != sensitivity.rules.end(); ++rule) {
+    if (std::find_if(sensitivity.rules.begin(), rule,
+                     [&](const PricedRule& other) { return other.name == rule->name; }) != rule) {
+      throw bad_input("{}: 'rules' names '{}' twice", where, rule->name);
+    }
+  }
+}
+
+}  // namespace
+
+HeadPrices head_prices(const Sensitivity& sensitivity, int layer, int kv_head) {
+  HeadPrices prices;
+  for (int rule = 0; rule < static_cast<int>(sensitivity.rules.size()); ++rule) {
+    const CostCurve curve = rule_curve(sensitivity, layer, kv_head, rule);
+    if (rule == 0) prices = {curve, std::vector<int>(curve.tokens.size(), 0)};
+    for (std::size_t i = 0; i < curve.cost.size(); ++i) {
+      if (curve.cost[i] >= prices.curve.cost[i]) continue;
+      prices.curve.cost[i] = curve.cost[i];
+      prices.rule[i] = rule;
+    }
+  }
+  return prices;
+}
+
+RulePrice cheapest_rule(const Sensitivity& sensitivity, int layer, int kv_head, double tokens) {
+  RulePrice best;
+  for (int rule = 0; rule < static_cast<int>(sensitivity.rules.size()); ++rule) {
+    const double cost = cost_at(rule_curve(sensitivity, layer, kv_head, rule), tokens);
+    if (rule == 0 || cost < best.cost) best = {rule, cost};
+  }
+  return best;
+}
+
+void check_sensitivity(const Sensitivity& sensitivity, std::string_view where) {
+  const ModelInfo& model = sensitivity.model;
+  if (sensitivity.steps.size() < 2) {
+    throw bad_input("{}: has {} steps, but with fewer than 2 nothing is carried", where, sensitivity.steps.size());
+  }
+  check_counts(sensitivity, where);
+  check_rules(sensitivity, where);
+  const Shape by_count{model.layers, model.kv_heads, std::ssize(sensitivity.rules), std::ssize(sensitivity.counts)};
+  Shape cost = by_count;
+  cost.push_back(sensitivity.steps.size());
+  if (sensitivity.cost.shape() != cost) {
+    throw bad_input("{}: dataset '/cost' has shape {}, expected {}", where, text(sensitivity.cost.shape()), text(cost));
+  }
+  Shape sample_cost = by_count;
+  sample_cost.insert(sample_cost.begin(), sensitivity.sample_cost.empty() ? 0 : sensitivity.samples());
+  if (sensitivity.sample_cost.empty() || sensitivity.sample_cost.shape() != sample_cost) {
+    throw bad_input("{}: dataset '/samples/cost' has shape {}, expected {} with at least one sample", where,
+                    text(sensitivity.sample_cost.shape()), text(sample_cost));
+  }
+  const auto is_cost = [](double value) { return std::isfinite(value) && value >= 0.0; };
+  if (!std::ranges::all_of(sensitivity.cost.values(), is_cost)) {
+    throw bad_input("{}: dataset '/cost' holds something other than finite numbers >= 0", where);
+  }
+  if (!std::ranges::all_of(sensitivity.sample_cost.values(), is_cost)) {
+    throw bad_input("{}: dataset '/samples/cost' holds something other than finite numbers >= 0", where);
+  }
+}
+
+}  // namespace kvscope

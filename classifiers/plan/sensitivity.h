@@ -1,0 +1,67 @@
+#pragma once
+
+#include "classifiers/plan/hull_budgets.h"
+#include "classifiers/plan/retention_rule.h"
+#include "collectors/base/array.h"
+#include "collectors/base/json_file.h"
+#include "collectors/geometry/model_info.h"
+#include "collectors/geometry/step_table.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace kvscope {
+
+/// A retention rule under the name that plans give it.
+struct PricedRule {
+  std::string name;
+  RetentionRule rule;
+  bool operator==(const PricedRule&) const = default;
+};
+
+/// What every head would cost if it alone carried so few tokens by such a rule: sensitivity.h5 ("kvscope-sensitivity",
+/// version 1; docs/formats/sensitivity.md).
+///
+/// A cost is KL(full || compressed) of the distribution that is sampled from, in nats, summed over the tokens that are
+/// predicted at a step and divided by the tokens of a whole sample, to second order in the error of the head's output.
+/// Costs of several heads add up as far as that holds.
+struct Sensitivity {
+  ModelInfo model;
+  StepTable steps;
+  std::vector<PricedRule> rules;
+  std::vector<std::int64_t> counts;  ///< tokens carried from step to step, the same at every step; ascending, >= 1
+  Array<double> cost;                ///< [layer, kv_head, rule, count, step], mean over samples, nats per token, >= 0
+  Array<float> sample_cost;          ///< [sample, layer, kv_head, rule, count], summed over steps
+  std::int64_t draws = 0;            ///< of every token, over which the Fisher information is averaged
+  Json run;                          ///< command line, versions, seeds, sampling
+  Json made_from;                    ///< {"capture": {"path", "sha256"}}
+
+  [[nodiscard]] std::int64_t samples() const { return sample_cost.extent(0); }
+};
+
+/// Which rule is cheapest for a head, at each number of tokens.
+struct HeadPrices {
+  CostCurve curve;        ///< tokens: counts, and at last all there is to carry, which costs nothing
+  std::vector<int> rule;  ///< of each point: its place in Sensitivity::rules
+};
+[[nodiscard]] HeadPrices head_prices(const Sensitivity& sensitivity, int layer, int kv_head);
+
+/// The rule that costs least for so many tokens (between two counts: on the line between their costs), and its cost.
+struct RulePrice {
+  int rule = 0;
+  double cost = 0.0;
+};
+[[nodiscard]] RulePrice cheapest_rule(const Sensitivity& sensitivity, int layer, int kv_head, double tokens);
+
+/// @throws Error  kBadInput naming `where` and what contradicts what: shapes, counts that do not ascend or a duplicate,
+///                a rule twice, a cost that is no number >= 0.
+void check_sensitivity(const Sensitivity& sensitivity, std::string_view where);
+
+/// @throws Error  kBadInput naming file, dataset or attribute.
+[[nodiscard]] Sensitivity read_sensitivity(const std::filesystem::path& path);
+/// Writes beside it first and renames, so that no reader ever sees half a file.
+void write_sensitivity(const std::filesystem::path& path, const Sensitivity& sensitivity);
+
+}  // namespace kvscope

@@ -1,0 +1,109 @@
+#include "classifiers/plan/sensitivity.h"
+#include "collectors/base/file.h"
+#include "collectors/hdf5/hdf5_file.h"
+
+#include <system_error>
+
+namespace kvscope {
+namespace {
+
+constexpr std::string_view kFormat = "kvscope-sensitivity";
+constexpr int kVersion = 1;
+constexpr std::size_t kMostRules = 1000;
+
+Json rules_to_json(const std::vector<PricedRule>& rules) {
+  Json list = Json::array();
+  for (const PricedRule& priced : rules) list.push_back({{"name", priced.name}, {"rule", to_json(priced.rule)}});
+  return list;
+}
+
+std::vector<PricedRule> rules_from_json(const Json& list, std::string_view where) {
+  if (!list.is_array()) throw bad_input("{}: attribute 'rules' is no list ({})", where, list.type_name());
+  if (list.size() > kMostRules)
+    throw bad_input("{}: attribute 'rules' holds {}, expected at most {}", where, list.size(), kMostRules);
+  std::vector<PricedRule> rules;
+  for (const Json& entry : list) {
+    const auto name = json_field<std::string>(entry, "name", where);
+    rules.push_back({name, retention_rule_from_json(json_field<Json>(entry, "rule", where),
+                                                    fmt::format("{}: rule {}", where, in_quotes(name)))});
+  }
+  return rules;
+}
+
+void write_all(Hdf5File& file, const Sensitivity& sensitivity) {
+  file.set_attribute("/", "format", kFormat);
+  file.set_attribute("/", "version", kVersion);
+  file.set_attribute("/", "samples", sensitivity.samples());
+  file.set_attribute("/", "draws", sensitivity.draws);
+  file.set_attribute("/", "model", to_json(sensitivity.model).dump());
+  file.set_attribute("/", "steps", to_json(sensitivity.steps).dump());
+  file.set_attribute("/", "rules", rules_to_json(sensitivity.rules).dump());
+  file.set_attribute("/", "run", sensitivity.run.dump());
+  file.set_attribute("/", "made_from", sensitivity.made_from.dump());
+  file.write("/counts", Array<std::int64_t>({std::ssize(sensitivity.counts)}, sensitivity.counts));
+  file.write("/cost", sensitivity.cost, {.checksum = true});
+  file.write("/samples/cost", sensitivity.sample_cost, {.checksum = true});
+  file.set_attribute("/counts", "unit", "tokens per row and head");
+  file.set_attribute("/cost", "axes", "layer, kv_head, rule, count, step");
+  file.set_attribute("/cost", "unit", "nats per token");
+  file.set_attribute("/samples/cost", "axes", "sample, layer, kv_head, rule, count");
+  file.set_attribute("/samples/cost", "unit", "nats per token");
+}
+
+void check_format(const Hdf5File& file) {
+  const std::string name = file.path().string();
+  if (!file.has_attribute("/", "format"))
+    throw bad_input("{}: is no sensitivity file: attribute 'format' is missing", name);
+  const std::string format = file.text_attribute("/", "format");
+  if (format != kFormat) throw bad_input("{}: format is '{}', expected '{}'", name, format, kFormat);
+  const std::int64_t version = file.integer_attribute("/", "version");
+  if (version != kVersion)
+    throw bad_input("{}: version {} of format '{}' is not supported, expected {}", name, version, kFormat, kVersion);
+}
+
+Json json_attribute(const Hdf5File& file, std::string_view name) {
+  return parse_json(file.text_attribute("/", name), fmt::format("{}: attribute '{}'", file.path().string(), name));
+}
+
+}  // namespace
+
+void write_sensitivity(const std::filesystem::path& path, const Sensitivity& sensitivity) {
+  check_sensitivity(sensitivity, path.string());
+  const std::filesystem::path partial = partial_path(path);
+  std::error_code failure;
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), failure);
+  try {
+    Hdf5File file = Hdf5File::create(partial);
+    write_all(file, sensitivity);
+    file.close();
+  } catch (...) {
+    std::filesystem::remove(partial, failure);
+    throw;
+  }
+  std::filesystem::rename(partial, path, failure);
+  if (failure) throw environment_error("{}: cannot be replaced: {}", path.string(), failure.message());
+}
+
+Sensitivity read_sensitivity(const std::filesystem::path& path) {
+  const Hdf5File file = Hdf5File::open(path);
+  check_format(file);
+  const std::string name = path.string();
+  Sensitivity sensitivity;
+  sensitivity.model = model_info_from_json(json_attribute(file, "model"), name);
+  sensitivity.steps = step_table_from_json(json_attribute(file, "steps"), name);
+  sensitivity.rules = rules_from_json(json_attribute(file, "rules"), name);
+  sensitivity.draws = file.integer_attribute("/", "draws");
+  sensitivity.run = json_attribute(file, "run");
+  sensitivity.made_from = json_attribute(file, "made_from");
+  for (const char* dataset : {"/counts", "/cost", "/samples/cost"}) {
+    if (!file.is_dataset(dataset)) throw bad_input("{}: dataset '{}' is missing", name, dataset);
+  }
+  const auto counts = file.read<std::int64_t>("/counts");
+  sensitivity.counts.assign(counts.values().begin(), counts.values().end());
+  sensitivity.cost = file.read<double>("/cost");
+  sensitivity.sample_cost = file.read<float>("/samples/cost");
+  check_sensitivity(sensitivity, name);
+  return sensitivity;
+}
+
+}  // namespace kvscope

@@ -1,0 +1,56 @@
+#include "classifiers/plan/sensitivity_plan.h"
+
+#include "classifiers/plan/hull_budgets.h"
+
+namespace kvscope {
+namespace {
+
+const Sensitivity& sensitivity_of(const PlanInputs& inputs) {
+  if (!inputs.sensitivity) {
+    throw usage_error("method sensitivity needs priced heads (--sensitivity sensitivity.h5, from kvscope sensitivity)");
+  }
+  const Sensitivity& sensitivity = *inputs.sensitivity;
+  check_same_model(sensitivity.model, "the sensitivity", inputs.model, "the capture");
+  if (!(sensitivity.steps == inputs.steps)) {
+    throw bad_input("the sensitivity is for steps {}, but the capture has {}", describe(sensitivity.steps),
+                    describe(inputs.steps));
+  }
+  return sensitivity;
+}
+
+/// What the head is expected to cost with its own budget and with the mean one.
+HeadForecast forecast(const Sensitivity& sensitivity, const HeadBudget& budget, std::int64_t tokens, double mean) {
+  return {.cost = cheapest_rule(sensitivity, budget.layer, budget.head, static_cast<double>(tokens)).cost,
+          .cost_at_mean = cheapest_rule(sensitivity, budget.layer, budget.head, mean).cost};
+}
+
+}  // namespace
+
+Plan sensitivity_plan(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
+  const Sensitivity& sensitivity = sensitivity_of(inputs);
+  Plan plan = blank_plan(request, inputs);
+  std::vector<CostCurve> curves;
+  for (const HeadBudget& budget : plan.heads) {
+    curves.push_back(head_prices(sensitivity, budget.layer, budget.head).curve);
+  }
+  const auto budgets = constant_budgets(plan, hull_budgets(curves, static_cast<double>(totals.carry)), totals.carry);
+  const double mean = mean_of(totals.carry, plan.heads.size());
+  double cost = 0.0;
+  double cost_at_mean = 0.0;
+  for (std::size_t i = 0; i < plan.heads.size(); ++i) {
+    HeadBudget& budget = plan.heads[i];
+    const RulePrice price = cheapest_rule(sensitivity, budget.layer, budget.head, static_cast<double>(budgets[i]));
+    const PricedRule& rule = sensitivity.rules[static_cast<std::size_t>(price.rule)];
+    give_rule(plan, budget, rule.name, rule.rule);
+    budget.forecast = forecast(sensitivity, budget, budgets[i], mean);
+    cost += budget.forecast->cost;
+    cost_at_mean += budget.forecast->cost_at_mean;
+  }
+  give_prior(plan, inputs);
+  fill_constant_counts(plan, {}, budgets);
+  plan.parameters["expected_kl"] = cost;
+  plan.parameters["expected_kl_at_mean_budget"] = cost_at_mean;
+  return plan;
+}
+
+}  // namespace kvscope
