@@ -23,6 +23,10 @@ struct GenerationRequest {
   double guidance = 4.0;                 ///< classifier-free guidance (cfg), >= 0; grows linearly over scales
   int top_k = 900;                       ///< 0: all tokens
   double top_p = 0.95;                   ///< in (0, 1]; 0 or 1: all tokens
+  /// Logits can be differentiated with respect to everything that a cache returns: whatever attend() returns with
+  /// requires_grad() starts or continues LibTorch's graph. Rows are computed together then; costs memory for all
+  /// activations until the logits are gone.
+  bool with_gradients = false;
 };
 
 /// What one step of a generation produced.

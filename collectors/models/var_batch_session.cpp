@@ -39,6 +39,8 @@ VarBatchSession::VarBatchSession(std::shared_ptr<const VarModel> model, Generati
 }
 
 StepOutcome VarBatchSession::advance(KvCache& cache, const std::optional<at::Tensor>& forced_tokens) {
+  std::optional<GradientScope> gradients;
+  if (request_.with_gradients) gradients.emplace();
   const LibTorchScope scope;
   require(!done(), "GenerationSession: all steps are done");
   const PhaseRange range({.phase = Phase::kStep, .step = step_});
@@ -56,14 +58,20 @@ StepOutcome VarBatchSession::advance(KvCache& cache, const std::optional<at::Ten
 void VarBatchSession::run_blocks(KvCache& cache) {
   const VarTransformer& transformer = model_->transformer;
   const VarConfig& config = transformer.config();
-  const at::Tensor q = at::empty({rows(), config.heads, model_->steps.n_query(step_), config.head_dim},
-                                 input_.options().dtype(transformer.compute_type()));
-  const at::Tensor k = at::empty_like(q);
-  const at::Tensor v = at::empty_like(q);
+  at::Tensor q;
+  at::Tensor k;
+  at::Tensor v;
   if (observer_.input) {
     for (std::int64_t row = 0; row < rows(); ++row) observer_.input(step_, row, input_[row]);
   }
   for (int layer = 0; layer < config.depth; ++layer) {
+    // A backward pass needs every layer's own.
+    if (layer == 0 || request_.with_gradients) {
+      q = at::empty({rows(), config.heads, model_->steps.n_query(step_), config.head_dim},
+                    input_.options().dtype(transformer.compute_type()));
+      k = at::empty_like(q);
+      v = at::empty_like(q);
+    }
     {
       const PhaseRange range({.phase = Phase::kProjection, .layer = layer});
       transformer.before_attention(layer, input_, condition_, q, k, v);
@@ -94,9 +102,9 @@ at::Tensor VarBatchSession::guided_logits() const {
   const PhaseRange range({.phase = Phase::kHead});
   const double strength = guidance_at(request_, model_->steps, step_);
   const at::Tensor of_rows = model_->transformer.logits(input_, condition_);
-  at::Tensor conditional = of_rows.narrow(0, 0, batch());
-  at::Tensor unconditional = of_rows.narrow(0, batch(), batch());
-  return conditional.mul_(1.0 + strength).sub_(unconditional.mul_(strength)).to(at::kCPU);
+  const at::Tensor conditional = of_rows.narrow(0, 0, batch());
+  const at::Tensor unconditional = of_rows.narrow(0, batch(), batch());
+  return conditional.mul(1.0 + strength).sub_(unconditional.mul(strength)).to(at::kCPU);
 }
 
 void VarBatchSession::take(const at::Tensor& tokens) {

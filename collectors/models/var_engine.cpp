@@ -122,7 +122,7 @@ std::unique_ptr<GenerationSession> VarEngine::start(const GenerationRequest& req
 }
 
 std::unique_ptr<GenerationSession> VarEngine::start(const GenerationRequest& request, VarObserver observer) const {
-  if (model_->rows == RowExecution::kTogether) {
+  if (model_->rows == RowExecution::kTogether || request.with_gradients) {
     return std::make_unique<VarBatchSession>(model_, request, std::move(observer));
   }
   return std::make_unique<VarSession>(model_, request, std::move(observer));

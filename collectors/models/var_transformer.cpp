@@ -173,7 +173,7 @@ void VarTransformer::before_attention(int layer, const at::Tensor& x, const Cond
   at::Tensor qk = qkv.narrow(-3, 0, 2);
   if (config_.normalised_attention) {
     qk = qk.to(at::kFloat);
-    const at::Tensor length = at::linalg_vector_norm(qk, 2, at::IntArrayRef{-1}, true).clamp_min_(kUnitLengthEpsilon);
+    const at::Tensor length = at::linalg_vector_norm(qk, 2, at::IntArrayRef{-1}, true).clamp_min(kUnitLengthEpsilon);
     qk = qk / length;
     qk.select(-3, 0).mul_(block.temperature);
   }
@@ -188,10 +188,10 @@ void VarTransformer::after_attention(int layer, const at::Tensor& attended, cons
   const Block& block = blocks_[static_cast<std::size_t>(layer)];
   const Condition::Block& ada = condition.blocks[static_cast<std::size_t>(layer)];
   const at::Tensor joined = attended.transpose(-3, -2).flatten(-2);
-  x.addcmul_(apply(block.projection, joined).to(at::kFloat), ada.gate1);
-  at::Tensor inner = apply(block.fc1, normalised(x, ada.scale2_plus_1, ada.shift2));
-  at::gelu_(inner, "tanh");
-  x.addcmul_(apply(block.fc2, inner).to(at::kFloat), ada.gate2);
+  // Nothing is overwritten that a backward pass would look at.
+  x = at::addcmul(x, apply(block.projection, joined).to(at::kFloat), ada.gate1);
+  const at::Tensor inner = at::gelu(apply(block.fc1, normalised(x, ada.scale2_plus_1, ada.shift2)), "tanh");
+  x = at::addcmul(x, apply(block.fc2, inner).to(at::kFloat), ada.gate2);
 }
 
 at::Tensor VarTransformer::logits(const at::Tensor& x, const Condition& condition) const {

@@ -13,6 +13,9 @@ namespace kvscope {
 #endif
 [[nodiscard]] ExitStatus run_analyze(const CommandContext& context);
 [[nodiscard]] ExitStatus run_classify(const CommandContext& context);
+#ifdef KVSCOPE_HAS_TORCH
+[[nodiscard]] ExitStatus run_sensitivity(const CommandContext& context);
+#endif
 [[nodiscard]] ExitStatus run_plan(const CommandContext& context);
 #ifdef KVSCOPE_HAS_TORCH
 [[nodiscard]] ExitStatus run_replay(const CommandContext& context);

@@ -15,6 +15,9 @@ std::span<const Command> commands() {
 #endif
       {"analyze", "score every head of a capture: scores.h5", run_analyze},
       {"classify", "decide which heads are contextual and which structural: heads.json", run_classify},
+#ifdef KVSCOPE_HAS_TORCH
+      {"sensitivity", "price what every head loses by how few tokens: sensitivity.h5", run_sensitivity},
+#endif
       {"plan", "decide how many tokens every head keeps; show, check and compare plans", run_plan},
 #ifdef KVSCOPE_HAS_TORCH
       {"replay", "generate with a plan's compressed cache beside the full one and compare", run_replay},

@@ -1,0 +1,162 @@
+#include "analysis/interval.h"
+#include "classifiers/plan/capture_calibration.h"
+#include "classifiers/plan/sensitivity.h"
+#include "collectors/base/file.h"
+#include "collectors/base/interrupt.h"
+#include "collectors/base/parallel.h"
+#include "collectors/capture/capture.h"
+#include "kernels/sensitivity/price_check.h"
+#include "kernels/sensitivity/pricing.h"
+#include "reports/command_line/command_functions.h"
+#include "reports/command_line/engine_option.h"
+#include "reports/command_line/generation_options.h"
+#include "reports/tables/sensitivity_tables.h"
+#include "reports/tables/text_table.h"
+
+#include <fmt/ranges.h>
+
+#include <filesystem>
+#include <numeric>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace kvscope {
+namespace {
+
+namespace fs = std::filesystem;
+
+CommandOptions sensitivity_options() {
+  CommandOptions command{
+      .name = "sensitivity",
+      .positional = "",
+      .description =
+          "Prices every head: what the distribution that tokens are drawn from loses (KL, nats per token) if the head\n"
+          "carries only so many tokens by such a rule, for every rule and a grid of budgets. One generation and a few\n"
+          "backward passes per sample; the model is not run again for any of them. 'kvscope plan --method\n"
+          "sensitivity' makes a plan of it (docs/formats/sensitivity.md). Ctrl-C ends the run after the batch in\n"
+          "progress and leaves FILE.partial, with which --resume goes on."};
+  const auto text = [](const char* unit) { return options::value<std::string>()->value_name(unit); };
+  const auto number = [](int value) { return options::value<int>()->value_name("N")->default_value(value); };
+  auto add = command.visible.add_options();
+  add("capture", text("FILE"),
+      "capture.h5 of the same model: what rules with a calibrated prior calibrate with (required)");
+  add("output,o", text("FILE")->default_value("sensitivity.h5"), "file to write");
+  add("budgets", text("LIST"),
+      "tokens carried per head to price, e.g. 1,4,16,64; default: a geometric series of --budget-count numbers");
+  add("budget-count", number(12), "how many numbers that series has");
+  add("draws", number(4), "draws of every token over which the Fisher information is averaged");
+  add("draw-seed", options::value<std::uint64_t>()->value_name("S")->default_value(0), "of these draws");
+  add("check", options::value<std::int64_t>()->value_name("N"),
+      "also measure N entries drawn at random by running the model: rank correlation and ratio");
+  add("resume", "go on with FILE.partial; start where there is none");
+  add("json", "print JSON");
+  add_generation_options(command.visible);
+  return command;
+}
+
+std::vector<std::int64_t> budgets_of(const options::variables_map& values, const StepTable& steps) {
+  if (!given(values, "budgets")) return geometric_counts(steps, values["budget-count"].as<int>());
+  std::vector<std::int64_t> counts;
+  const std::int64_t most = steps.n_key(steps.size() - 1) - steps.n_query(steps.size() - 1) - 1;
+  for (const int count : parse_number_list(values["budgets"].as<std::string>(), "--budgets")) {
+    if (count < 1 || count > most) {
+      throw usage_error("--budgets: {} tokens per head, expected 1 to {} (with more nothing is dropped)", count, most);
+    }
+    if (!counts.empty() && count <= counts.back()) {
+      throw usage_error("--budgets: {} comes after {}, expected ascending numbers, each once", count, counts.back());
+    }
+    counts.push_back(count);
+  }
+  return counts;
+}
+
+PlanInputs inputs_of(const fs::path& path) {
+  const Capture capture = Capture::open(path);
+  return {.model = capture.model(),
+          .steps = capture.steps(),
+          .heads = {},
+          .calibration = calibrate_attention(capture),
+          .made_from = {{"capture", {{"path", path.string()}, {"sha256", capture.sha256()}}}}};
+}
+
+/// What a result depends on; where it was made does not belong to it, or --resume would refuse another thread count.
+Json record_of_run(const GenerationSettings& settings, const options::variables_map& values) {
+  Json json = to_json(settings);
+  for (const char* field : {"batch", "threads"}) json.erase(field);
+  json["draw_seed"] = values["draw-seed"].as<std::uint64_t>();
+  json["version"] = KVSCOPE_VERSION;
+  return json;
+}
+
+PricingRequest pricing_request(const options::variables_map& values, const GenerationSettings& settings,
+                               const Engine& engine, std::ostream* progress) {
+  const fs::path output = values["output"].as<std::string>();
+  PricingRequest request{.generation = {.labels = sample_labels(settings, engine.classes()),
+                                        .sample_ids = {},
+                                        .seed = settings.seed,
+                                        .guidance = settings.guidance,
+                                        .top_k = settings.top_k,
+                                        .top_p = settings.top_p},
+                         .rules = priceable_rules(),
+                         .counts = budgets_of(values, engine.steps()),
+                         .draws = values["draws"].as<int>(),
+                         .seed = values["draw-seed"].as<std::uint64_t>(),
+                         .batch = settings.batch,
+                         .inputs = inputs_of(required_option<std::string>(values, "capture")),
+                         .run = record_of_run(settings, values),
+                         .partial = partial_path(output),
+                         .resume = given(values, "resume"),
+                         .progress = progress};
+  request.generation.sample_ids.resize(request.generation.labels.size());
+  std::iota(request.generation.sample_ids.begin(), request.generation.sample_ids.end(), 0);
+  return request;
+}
+
+void print(const Sensitivity& sensitivity, const std::optional<PriceCheck>& check, bool as_json, std::ostream& out) {
+  const Table uniform = uniform_cost_table(sensitivity);
+  const Table heads = head_cost_table(sensitivity);
+  if (as_json) {
+    Json json{{"samples", sensitivity.samples()},
+              {"draws", sensitivity.draws},
+              {"uniform", to_json(uniform)},
+              {"heads", to_json(heads)}};
+    if (check) {
+      json["check"] = {{"rank_correlation", check->rank_correlation ? Json(*check->rank_correlation) : Json()},
+                       {"ratio", check->ratio},
+                       {"prices", to_json(price_check_table(sensitivity, *check))}};
+    }
+    out << json.dump(2) << '\n';
+    return;
+  }
+  out << text_table(uniform) << '\n' << text_table(heads);
+  if (!check) return;
+  out << '\n' << text_table(price_check_table(sensitivity, *check));
+  out << fmt::format("estimates against measurements: rank correlation {}, ratio {:.2f}\n",
+                     check->rank_correlation ? fmt::format("{:.3f}", *check->rank_correlation) : "-", check->ratio);
+}
+
+}  // namespace
+
+ExitStatus run_sensitivity(const CommandContext& context) {
+  const auto values = parse_options(sensitivity_options(), context);
+  if (!values) return 0;
+  const GenerationSettings settings = generation_settings(*values);
+  set_thread_count(settings.threads);
+  catch_interrupts();
+  const fs::path output = (*values)["output"].as<std::string>();
+  const std::unique_ptr<Engine> engine = load_engine(settings);
+  const PricingRequest request = pricing_request(*values, settings, *engine, &context.err);
+
+  const Sensitivity sensitivity = price_heads(*engine, request);
+  write_sensitivity(output, sensitivity);
+  context.err << "wrote " << output.string() << '\n';
+  std::optional<PriceCheck> check;
+  if (given(*values, "check")) {
+    check = check_prices(*engine, request, sensitivity, (*values)["check"].as<std::int64_t>(), request.seed);
+  }
+  print(sensitivity, check, given(*values, "json"), context.out);
+  return 0;
+}
+
+}  // namespace kvscope

@@ -1,0 +1,176 @@
+#include "kernels/sensitivity/pricing.h"
+
+#include "classifiers/plan/sensitivity_plan.h"
+#include "collectors/base/parallel.h"
+#include "collectors/models/engine_factory.h"
+#include "collectors/models/full_kv_cache.h"
+#include "collectors/models/libtorch_scope.h"
+#include "kernels/sensitivity/gradient_kv_cache.h"
+#include "kernels/sensitivity/price_check.h"
+#include "kernels/sensitivity/sample_pricing.h"
+#include "support/aten.h"
+#include "support/errors.h"
+#include "support/paths.h"
+
+#include <algorithm>
+#include <numeric>
+
+TEST_SUITE_BEGIN("kernels.pricing");
+
+using namespace kvscope;
+using testing::repository_file;
+
+namespace {
+
+const Engine& engine() {
+  static const auto loaded = load_engine({.transformer = repository_file("tests/data/var_basic/var.pth"),
+                                          .tokenizer = repository_file("tests/data/var_vae.pth")});
+  return *loaded;
+}
+
+/// Uniform attention to every key of a step, which is what calibrated priors then say.
+AttentionCalibration uniform_calibration() {
+  const ModelInfo& model = engine().model();
+  const StepTable& steps = engine().steps();
+  std::vector<SourceMass> mass;
+  for (int k = 0; k < steps.size(); ++k) {
+    mass.emplace_back(Shape{model.layers, model.heads, std::ssize(steps.sources(k))});
+    for (std::int64_t head = 0; head < std::int64_t{model.layers} * model.heads; ++head) {
+      for (std::size_t s = 0; s < steps.sources(k).size(); ++s) {
+        mass.back().values()[static_cast<std::size_t>(head) * steps.sources(k).size() + s] =
+            static_cast<double>(steps.n_query(steps.sources(k)[s])) / static_cast<double>(steps.n_key(k));
+      }
+    }
+  }
+  return calibrate_attention(model, steps, mass);
+}
+
+PricingRequest small_request(std::int64_t samples) {
+  PricingRequest request{.rules = priceable_rules(), .counts = {1, 3, 7}, .draws = 2, .seed = 5, .batch = 2};
+  request.generation = {.seed = 11, .guidance = 2.0, .top_k = 100, .top_p = 0.95};
+  for (std::int64_t i = 0; i < samples; ++i) {
+    request.generation.labels.push_back(3 * i % 7);
+    request.generation.sample_ids.push_back(i);
+  }
+  request.inputs = {.model = engine().model(), .steps = engine().steps(), .calibration = uniform_calibration()};
+  request.run = {{"seed", 11}};
+  return request;
+}
+
+void check_equal(const Sensitivity& a, const Sensitivity& b) {
+  CHECK(std::ranges::equal(a.cost.values(), b.cost.values()));
+  CHECK(std::ranges::equal(a.sample_cost.values(), b.sample_cost.values()));
+}
+
+}  // namespace
+
+TEST_CASE("a run with gradients has the logits of a plain run") {
+  GenerationRequest request = small_request(2).generation;
+  const auto plain = engine().start(request);
+  request.with_gradients = true;
+  const auto differentiable = engine().start(request);
+  FullKvCache full;
+  GradientKvCache gradient;
+  full.begin(4);
+  gradient.begin(4);
+  while (!plain->done()) {
+    const StepOutcome expected = plain->advance(full);
+    const StepOutcome found = differentiable->advance(gradient, expected.tokens);
+    CHECK(found.logits.requires_grad());
+    const LibTorchScope scope;
+    CHECK((found.logits - expected.logits).abs().max().item<float>() < 1e-3F);
+  }
+  CHECK(gradient.steps() == engine().steps().size());
+  CHECK(gradient.layers() == engine().model().layers);
+}
+
+TEST_CASE("a plan that drops nothing costs nothing") {
+  const PricingRequest request = small_request(1);
+  const SamplePricing pricing(engine(), request.generation, 2, 5);
+  const Array<double> costs =
+      pricing.costs(priced_plan(request.inputs, request.rules.front(), engine().steps().total_tokens()));
+  // What is left is the difference between two kernels' roundings, squared.
+  CHECK(std::ranges::all_of(costs.values(), [](double cost) { return cost >= 0.0 && cost < 1e-9; }));
+}
+
+TEST_CASE("nothing is lost before the first step that finds too little") {
+  const PricingRequest request = small_request(1);
+  const SamplePricing pricing(engine(), request.generation, 2, 5);
+  const Array<double> costs = pricing.costs(priced_plan(request.inputs, request.rules.front(), 1));
+  for (int layer = 0; layer < engine().model().layers; ++layer) {
+    for (int head = 0; head < engine().model().kv_heads; ++head) {
+      CHECK(costs(layer, head, 0) < 1e-9);
+      CHECK(costs(layer, head, 1) < 1e-9);  // the first step has one token, and one is carried
+      CHECK(costs(layer, head, engine().steps().size() - 1) > 0.0);
+    }
+  }
+}
+
+TEST_CASE("estimates follow what running the model says") {
+  const PricingRequest request = small_request(6);
+  const Sensitivity sensitivity = price_heads(engine(), request);
+  const PriceCheck check = check_prices(engine(), request, sensitivity, 40, 3);
+  CHECK(check.prices.size() == 40);
+  REQUIRE(check.rank_correlation);
+  CHECK(*check.rank_correlation > 0.8);
+  CHECK(check.ratio > 0.4);
+  CHECK(check.ratio < 3.0);
+}
+
+TEST_CASE("prices depend neither on the batch nor on the threads") {
+  PricingRequest request = small_request(3);
+  const Sensitivity expected = price_heads(engine(), request);
+  check_sensitivity(expected, "priced");
+  request.batch = 3;
+  set_thread_count(1);
+  const Sensitivity found = price_heads(engine(), request);
+  set_thread_count(0);
+  check_equal(expected, found);
+}
+
+TEST_CASE("a run that is taken up again ends with the same bits") {
+  const testing::TemporaryFolder folder;
+  PricingRequest request = small_request(4);
+  const Sensitivity expected = price_heads(engine(), request);
+  PricingRequest first = request;
+  first.generation.labels.resize(2);
+  first.generation.sample_ids.resize(2);
+  first.partial = folder / "s.h5.partial";
+  (void)price_heads(engine(), first);
+  request.partial = first.partial;
+  request.resume = true;
+  check_equal(expected, price_heads(engine(), request));
+  request.counts = {1, 3};
+  testing::check_error(
+      ErrorCode::kBadInput, [&] { (void)price_heads(engine(), request); }, "s.h5.partial", "other options");
+}
+
+TEST_CASE("grids of budgets ascend and stay below what drops nothing") {
+  const StepTable steps = StepTable::square(std::vector<int>{1, 2, 3, 4, 6, 8});
+  CHECK(geometric_counts(steps, 1) == std::vector<std::int64_t>{1});
+  CHECK(geometric_counts(steps, 3) == std::vector<std::int64_t>{1, 8, 65});
+  const auto all = geometric_counts(steps, 1000);
+  CHECK(all.front() == 1);
+  CHECK(all.back() == 65);
+  CHECK(std::ranges::adjacent_find(all, std::greater_equal<>()) == all.end());
+}
+
+TEST_CASE("rules that differ only in what is never priced are one") {
+  const auto rules = priceable_rules();
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    CHECK(rules[i].rule.when == RetentionTime::kAfterAttending);
+    for (std::size_t j = 0; j < i; ++j) CHECK_FALSE(rules[i].rule == rules[j].rule);
+  }
+  CHECK(std::ranges::find(rules, "look-ahead", &PricedRule::name) != rules.end());
+}
+
+TEST_CASE("a capture of another geometry is refused") {
+  PricingRequest request = small_request(1);
+  request.inputs.steps = StepTable::square(std::vector<int>{1, 2});
+  testing::check_error(
+      ErrorCode::kBadInput, [&] { (void)price_heads(engine(), request); }, "steps");
+  request = small_request(1);
+  request.draws = 0;
+  testing::check_error(
+      ErrorCode::kUsage, [&] { (void)price_heads(engine(), request); }, "--draws");
+}
