@@ -2,7 +2,7 @@
 
 #include "classifiers/plan/plan.h"
 #include "kernels/cache/head_candidates.h"
-#include "kernels/cuda/device_retention.h"
+#include "kernels/cuda/selection/device_retention.h"
 
 #include <cstddef>
 #include <cstdint>

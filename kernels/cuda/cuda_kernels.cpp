@@ -1,8 +1,8 @@
 #include "kernels/cuda/cuda_kernels.h"
 
 #include "collectors/base/error.h"
+#include "kernels/cuda/attention/ragged_attention.h"
 #include "kernels/cuda/cuda_check.h"
-#include "kernels/cuda/ragged_attention.h"
 
 #include <cuda_runtime_api.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "kernels/cuda/device_attention.h"
-#include "kernels/cuda/device_selection.h"
+#include "kernels/cuda/attention/device_attention.h"
+#include "kernels/cuda/selection/device_selection.h"
 
 #include <cstdint>
 

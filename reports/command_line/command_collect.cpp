@@ -2,7 +2,7 @@
 #include "collectors/base/parallel.h"
 #include "collectors/base/process_memory.h"
 #include "collectors/capture/collect.h"
-#include "kernels/cuda/device_statistics_engine.h"
+#include "kernels/cuda/statistics/device_statistics_engine.h"
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/engine_option.h"
 #include "reports/command_line/generation_options.h"

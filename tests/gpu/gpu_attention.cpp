@@ -1,6 +1,6 @@
 #include "cuda/attention_device.h"
 #include "gpu_buffers.h"
-#include "kernels/cuda/ragged_attention.h"
+#include "kernels/cuda/attention/ragged_attention.h"
 
 namespace kvscope::testing {
 namespace {

@@ -1,12 +1,12 @@
 // Prints the launch shapes of all kernels for problems of the models' sizes, a JSON object a line, for
 // static_evidence.py. It runs the same code that starts them on a GPU and needs none.
 #include "collectors/geometry/step_table.h"
-#include "kernels/cuda/carry_launch.h"
-#include "kernels/cuda/map_tables.h"
-#include "kernels/cuda/observation_launch.h"
-#include "kernels/cuda/ragged_attention_launch.h"
-#include "kernels/cuda/selection_launch.h"
-#include "kernels/cuda/statistics_launch.h"
+#include "kernels/cuda/attention/ragged_attention_launch.h"
+#include "kernels/cuda/selection/carry_launch.h"
+#include "kernels/cuda/selection/observation_launch.h"
+#include "kernels/cuda/selection/selection_launch.h"
+#include "kernels/cuda/statistics/map_tables.h"
+#include "kernels/cuda/statistics/statistics_launch.h"
 #include "tests/gpu/recording_launch.h"
 
 #include <fmt/format.h>

@@ -1,6 +1,6 @@
 #include "tests/benchmarks/gpu/gpu_attention_peers.h"
 
-#include "kernels/cuda/ragged_attention.h"
+#include "kernels/cuda/attention/ragged_attention.h"
 
 #include <ATen/ATen.h>
 #include <ATen/ops/_flash_attention_forward.h>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/cuda/device_selection.h"
+#include "kernels/cuda/selection/device_selection.h"
 #include "tests/benchmarks/gpu/benchmark_gpu.h"
 #include "tests/benchmarks/gpu/selection_case.h"
 

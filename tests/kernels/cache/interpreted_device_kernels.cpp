@@ -1,9 +1,9 @@
 #include "kernels/cache/interpreted_device_kernels.h"
 
-#include "kernels/cuda/carry_launch.h"
-#include "kernels/cuda/observation_launch.h"
-#include "kernels/cuda/ragged_attention_launch.h"
-#include "kernels/cuda/selection_launch.h"
+#include "kernels/cuda/attention/ragged_attention_launch.h"
+#include "kernels/cuda/selection/carry_launch.h"
+#include "kernels/cuda/selection/observation_launch.h"
+#include "kernels/cuda/selection/selection_launch.h"
 
 namespace kvscope::testing {
 

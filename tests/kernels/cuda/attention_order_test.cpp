@@ -1,4 +1,4 @@
-#include "kernels/cuda/attention_order.h"
+#include "kernels/cuda/attention/attention_order.h"
 
 #include "kernels/interpreter/interpreted_launch.h"
 

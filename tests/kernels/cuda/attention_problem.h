@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cuda/device_buffers.h"
-#include "kernels/cuda/device_attention.h"
+#include "kernels/cuda/attention/device_attention.h"
 
 #include <cstdint>
 #include <vector>

@@ -1,5 +1,5 @@
 #include "cuda/attention_device.h"
-#include "kernels/cuda/ragged_attention_launch.h"
+#include "kernels/cuda/attention/ragged_attention_launch.h"
 #include "kernels/interpreter/interpreted_launch.h"
 
 namespace kvscope::testing {

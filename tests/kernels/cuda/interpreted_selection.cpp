@@ -1,7 +1,7 @@
 #include "cuda/selection_device.h"
-#include "kernels/cuda/carry_launch.h"
-#include "kernels/cuda/observation_launch.h"
-#include "kernels/cuda/selection_launch.h"
+#include "kernels/cuda/selection/carry_launch.h"
+#include "kernels/cuda/selection/observation_launch.h"
+#include "kernels/cuda/selection/selection_launch.h"
 #include "kernels/interpreter/interpreted_launch.h"
 
 #include <cstring>

@@ -1,5 +1,5 @@
 #include "cuda/statistics_device.h"
-#include "kernels/cuda/statistics_launch.h"
+#include "kernels/cuda/statistics/statistics_launch.h"
 #include "kernels/interpreter/interpreted_launch.h"
 
 namespace kvscope::testing {

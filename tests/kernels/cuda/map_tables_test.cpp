@@ -1,4 +1,4 @@
-#include "kernels/cuda/map_tables.h"
+#include "kernels/cuda/statistics/map_tables.h"
 
 #include "collectors/capture/capture_layout.h"
 #include "collectors/capture/corresponding_place.h"

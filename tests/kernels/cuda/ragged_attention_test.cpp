@@ -1,6 +1,6 @@
 #include "cuda/attention_device.h"
 #include "cuda/attention_problem.h"
-#include "kernels/cuda/attention_plan.h"
+#include "kernels/cuda/attention/attention_plan.h"
 #include "support/attention_data.h"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/cuda/device_selection.h"
+#include "kernels/cuda/selection/device_selection.h"
 
 #include <cstdint>
 #include <memory>

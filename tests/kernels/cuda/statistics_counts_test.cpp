@@ -1,5 +1,5 @@
-#include "kernels/cuda/map_tables.h"
-#include "kernels/cuda/statistics_launch.h"
+#include "kernels/cuda/statistics/map_tables.h"
+#include "kernels/cuda/statistics/statistics_launch.h"
 #include "kernels/interpreter/interpreted_launch.h"
 #include "support/attention_data.h"
 

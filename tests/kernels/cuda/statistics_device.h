@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cuda/device_buffers.h"
-#include "kernels/cuda/device_statistics.h"
+#include "kernels/cuda/statistics/device_statistics.h"
 
 #include <cstdint>
 #include <memory>
