@@ -52,7 +52,8 @@ if(KVSCOPE_CUDA)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
     if(NOT CMAKE_CUDA_ARCHITECTURES)
-      set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real)
+      # Devices between and after these compile the PTX of 8.0 when they first run it.
+      set(CMAKE_CUDA_ARCHITECTURES 80 90-real)
     endif()
     enable_language(CUDA)
     # CMake 3.25 does not know C++20 for nvcc 13 and would silently compile C++17.
