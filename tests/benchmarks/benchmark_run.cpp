@@ -10,7 +10,7 @@
 namespace kvscope::benchmark {
 namespace {
 
-Json to_json(const Ceilings& ceilings) {
+Json ceilings_to_json(const Ceilings& ceilings) {
   return {{"multiply_add_flops", ceilings.multiply_add},
           {"bfloat16_dot_flops", number_or_null(ceilings.bfloat16_dot)},
           {"exponentials", ceilings.exponential},
@@ -50,7 +50,7 @@ Json BenchmarkRun::to_json() const {
   Json ceilings = Json::object();
   for (const auto& [level, of_level] : ceilings_) {
     for (const auto& [threads, measured] : of_level) {
-      ceilings[level][std::to_string(threads)] = benchmark::to_json(measured);
+      ceilings[level][std::to_string(threads)] = ceilings_to_json(measured);
     }
   }
   Json results = Json::array();
