@@ -19,7 +19,9 @@ namespace kvscope::gpu {
 /// The source line of an access or collective, so that the interpreter can name it; nothing on a GPU.
 struct CallSite {
 #ifdef __CUDACC__
-  KVSCOPE_HOST_DEVICE static constexpr CallSite here() { return {}; }
+  KVSCOPE_HOST_DEVICE static constexpr CallSite here() {
+    return {};
+  }
 #else
   const char* file = "";
   int line = 0;

@@ -25,8 +25,12 @@ inline constexpr bool kIsPacked = !std::is_same_v<Element, float>;
 
 #ifdef __CUDACC__
 
-KVSCOPE_DEVICE float to_float(float value) { return value; }
-KVSCOPE_DEVICE float to_float(BFloat16 value) { return __uint_as_float(static_cast<std::uint32_t>(value.bits) << 16); }
+KVSCOPE_DEVICE float to_float(float value) {
+  return value;
+}
+KVSCOPE_DEVICE float to_float(BFloat16 value) {
+  return __uint_as_float(static_cast<std::uint32_t>(value.bits) << 16);
+}
 KVSCOPE_DEVICE float to_float(Float16 value) {
   float result;
   asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(value.bits));
@@ -64,7 +68,9 @@ KVSCOPE_DEVICE std::uint32_t pack2(float low, float high) {
 #else
 
 [[nodiscard]] float to_float(Float16 value);
-[[nodiscard]] inline float to_float(float value) { return value; }
+[[nodiscard]] inline float to_float(float value) {
+  return value;
+}
 [[nodiscard]] inline float to_float(BFloat16 value) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(value.bits) << 16);
 }

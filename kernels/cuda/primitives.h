@@ -37,12 +37,24 @@ struct alignas(8) FloatPair {
 #ifdef __CUDACC__
 
 // Where the thread is. Grids and blocks are one-dimensional.
-KVSCOPE_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
-KVSCOPE_DEVICE int thread_count() { return static_cast<int>(blockDim.x); }
-KVSCOPE_DEVICE int block_index() { return static_cast<int>(blockIdx.x); }
-KVSCOPE_DEVICE int block_count() { return static_cast<int>(gridDim.x); }
-KVSCOPE_DEVICE int lane_index() { return static_cast<int>(threadIdx.x) & (kWarpThreads - 1); }
-KVSCOPE_DEVICE int warp_index() { return static_cast<int>(threadIdx.x) / kWarpThreads; }
+KVSCOPE_DEVICE int thread_index() {
+  return static_cast<int>(threadIdx.x);
+}
+KVSCOPE_DEVICE int thread_count() {
+  return static_cast<int>(blockDim.x);
+}
+KVSCOPE_DEVICE int block_index() {
+  return static_cast<int>(blockIdx.x);
+}
+KVSCOPE_DEVICE int block_count() {
+  return static_cast<int>(gridDim.x);
+}
+KVSCOPE_DEVICE int lane_index() {
+  return static_cast<int>(threadIdx.x) & (kWarpThreads - 1);
+}
+KVSCOPE_DEVICE int warp_index() {
+  return static_cast<int>(threadIdx.x) / kWarpThreads;
+}
 
 /// The block's shared memory, aligned to 128 bytes; as large as the launch says.
 KVSCOPE_DEVICE std::byte* shared_memory() {
@@ -76,7 +88,9 @@ KVSCOPE_DEVICE void copy_async(void* shared, const void* global, int bytes = 16,
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(target), "l"(global), "r"(bytes) : "memory");
 }
 /// Closes the group of the copies that this thread has issued since the last group.
-KVSCOPE_DEVICE void commit_copies(CallSite = CallSite::here()) { asm volatile("cp.async.commit_group;" ::: "memory"); }
+KVSCOPE_DEVICE void commit_copies(CallSite = CallSite::here()) {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
 /// Waits until at most the `kPending` latest groups of this thread are under way.
 template <int kPending>
 KVSCOPE_DEVICE void wait_for_copies(CallSite = CallSite::here()) {
@@ -84,13 +98,17 @@ KVSCOPE_DEVICE void wait_for_copies(CallSite = CallSite::here()) {
 }
 
 /// All threads of the block.
-KVSCOPE_DEVICE void synchronize_block(CallSite = CallSite::here()) { __syncthreads(); }
+KVSCOPE_DEVICE void synchronize_block(CallSite = CallSite::here()) {
+  __syncthreads();
+}
 /// Named barrier `name` (1 to 15): `threads` threads (a multiple of 32) that all name it.
 KVSCOPE_DEVICE void synchronize_part(int name, int threads, CallSite = CallSite::here()) {
   asm volatile("bar.sync %0, %1;" ::"r"(name), "r"(threads) : "memory");
 }
 /// All threads of the warp; orders their accesses to memory.
-KVSCOPE_DEVICE void synchronize_warp(CallSite = CallSite::here()) { __syncwarp(); }
+KVSCOPE_DEVICE void synchronize_warp(CallSite = CallSite::here()) {
+  __syncwarp();
+}
 
 // Exchange within a warp; all 32 lanes take part. T of 4 or 8 bytes.
 template <typename T>
@@ -111,7 +129,9 @@ KVSCOPE_DEVICE T shuffle_down(T value, int delta, CallSite = CallSite::here()) {
   return __shfl_down_sync(kWholeWarp, value, delta);
 }
 /// Bit i: whether lane i says so.
-KVSCOPE_DEVICE std::uint32_t ballot(bool vote, CallSite = CallSite::here()) { return __ballot_sync(kWholeWarp, vote); }
+KVSCOPE_DEVICE std::uint32_t ballot(bool vote, CallSite = CallSite::here()) {
+  return __ballot_sync(kWholeWarp, vote);
+}
 
 /// Adds to memory (global or shared) indivisibly and gives what was there before. T: int, unsigned, float.
 template <typename T>
@@ -119,7 +139,9 @@ KVSCOPE_DEVICE T atomic_add(T* address, std::type_identity_t<T> value, CallSite 
   return atomicAdd(address, value);
 }
 /// Makes this thread's writes visible to all blocks before what it writes later.
-KVSCOPE_DEVICE void fence_device(CallSite = CallSite::here()) { __threadfence(); }
+KVSCOPE_DEVICE void fence_device(CallSite = CallSite::here()) {
+  __threadfence();
+}
 
 /// ldmatrix .x4: four 8x8 matrices of 16-bit elements from shared memory. Lane i gives the address of row i % 8 of
 /// matrix i / 8 (16 bytes, aligned to 16); afterwards lane i holds in registers[m] the elements 2 (i % 4) and
@@ -176,11 +198,21 @@ KVSCOPE_DEVICE float log2_approximately(float x) {
   asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
   return result;
 }
-KVSCOPE_DEVICE float larger(float a, float b) { return fmaxf(a, b); }
-KVSCOPE_DEVICE std::uint32_t float_bits(float value) { return __float_as_uint(value); }
-KVSCOPE_DEVICE float float_of_bits(std::uint32_t bits) { return __uint_as_float(bits); }
-KVSCOPE_DEVICE int count_bits(std::uint32_t bits) { return __popc(bits); }
-KVSCOPE_DEVICE float multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+KVSCOPE_DEVICE float larger(float a, float b) {
+  return fmaxf(a, b);
+}
+KVSCOPE_DEVICE std::uint32_t float_bits(float value) {
+  return __float_as_uint(value);
+}
+KVSCOPE_DEVICE float float_of_bits(std::uint32_t bits) {
+  return __uint_as_float(bits);
+}
+KVSCOPE_DEVICE int count_bits(std::uint32_t bits) {
+  return __popc(bits);
+}
+KVSCOPE_DEVICE float multiply_add(float a, float b, float c) {
+  return __fmaf_rn(a, b, c);
+}
 
 #endif
 
