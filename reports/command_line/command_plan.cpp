@@ -174,6 +174,7 @@ ExitStatus show(const std::string& path, const options::variables_map& values, c
                 {"per_step", plan_step_table(plan)},
                 {"classes", plan_class_table(plan)},
                 {"layers", plan_layer_table(plan)},
+                {"forecasts", plan_forecast_table(plan)},
                 {"cost", plan_cost_table(plan)}},
                given(values, "json"), headline(plan), context.out);
   return 0;

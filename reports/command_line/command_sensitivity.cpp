@@ -73,11 +73,12 @@ std::vector<std::int64_t> budgets_of(const options::variables_map& values, const
 
 PlanInputs inputs_of(const fs::path& path) {
   const Capture capture = Capture::open(path);
-  return {.model = capture.model(),
-          .steps = capture.steps(),
-          .heads = {},
-          .calibration = calibrate_attention(capture),
-          .made_from = {{"capture", {{"path", path.string()}, {"sha256", capture.sha256()}}}}};
+  PlanInputs inputs;
+  inputs.model = capture.model();
+  inputs.steps = capture.steps();
+  inputs.calibration = calibrate_attention(capture);
+  inputs.made_from = {{"capture", {{"path", path.string()}, {"sha256", capture.sha256()}}}};
+  return inputs;
 }
 
 /// What a result depends on; where it was made does not belong to it, or --resume would refuse another thread count.
@@ -91,25 +92,25 @@ Json record_of_run(const GenerationSettings& settings, const options::variables_
 
 PricingRequest pricing_request(const options::variables_map& values, const GenerationSettings& settings,
                                const Engine& engine, std::ostream* progress) {
-  const fs::path output = values["output"].as<std::string>();
-  PricingRequest request{.generation = {.labels = sample_labels(settings, engine.classes()),
-                                        .sample_ids = {},
-                                        .seed = settings.seed,
-                                        .guidance = settings.guidance,
-                                        .top_k = settings.top_k,
-                                        .top_p = settings.top_p},
-                         .rules = priceable_rules(),
-                         .counts = budgets_of(values, engine.steps()),
-                         .draws = values["draws"].as<int>(),
-                         .seed = values["draw-seed"].as<std::uint64_t>(),
-                         .batch = settings.batch,
-                         .inputs = inputs_of(required_option<std::string>(values, "capture")),
-                         .run = record_of_run(settings, values),
-                         .partial = partial_path(output),
-                         .resume = given(values, "resume"),
-                         .progress = progress};
+  // Member by member: g++ 12 destroys twice what a braced initialiser held when a later one throws.
+  PricingRequest request;
+  request.generation.labels = sample_labels(settings, engine.classes());
   request.generation.sample_ids.resize(request.generation.labels.size());
   std::iota(request.generation.sample_ids.begin(), request.generation.sample_ids.end(), 0);
+  request.generation.seed = settings.seed;
+  request.generation.guidance = settings.guidance;
+  request.generation.top_k = settings.top_k;
+  request.generation.top_p = settings.top_p;
+  request.rules = priceable_rules();
+  request.counts = budgets_of(values, engine.steps());
+  request.draws = values["draws"].as<int>();
+  request.seed = values["draw-seed"].as<std::uint64_t>();
+  request.batch = settings.batch;
+  request.inputs = inputs_of(required_option<std::string>(values, "capture"));
+  request.run = record_of_run(settings, values);
+  request.partial = partial_path(values["output"].as<std::string>());
+  request.resume = given(values, "resume");
+  request.progress = progress;
   return request;
 }
 

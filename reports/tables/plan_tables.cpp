@@ -167,6 +167,28 @@ Table plan_layer_table(const Plan& plan) {
   return table;
 }
 
+Table plan_forecast_table(const Plan& plan) {
+  Table table("What each head gains or gives, and what it is expected to lose (nats per token)",
+              {{"layer", "", CellFormat::kPlain},
+               {"head", "", CellFormat::kPlain},
+               {"rule", "", CellFormat::kPlain},
+               {"held_most", "held most", CellFormat::kPlain},
+               {"against_mean", "against the mean", CellFormat::kFixed, 1},
+               {"expected", "expected", CellFormat::kPlain, 3},
+               {"expected_at_mean", "at the mean budget", CellFormat::kPlain, 3},
+               {"saved", "saved", CellFormat::kPlain, 3}});
+  Spread held;
+  for (const HeadBudget& budget : plan.heads) held.add(cache_capacity(budget));
+  for (const HeadBudget& budget : plan.heads) {
+    if (!budget.forecast) continue;
+    const std::int64_t tokens = cache_capacity(budget);
+    table.add_row({std::int64_t{budget.layer}, std::int64_t{budget.head}, budget.rule, tokens,
+                   static_cast<double>(tokens) - held.mean(), budget.forecast->cost, budget.forecast->cost_at_mean,
+                   budget.forecast->cost_at_mean - budget.forecast->cost});
+  }
+  return table;
+}
+
 Table plan_cost_table(const Plan& plan) {
   const PlanTotals totals = plan_totals(plan);
   Table table("Cost per sample", {{"what", "", CellFormat::kPlain},

@@ -9,6 +9,10 @@
 
 namespace kvscope {
 
+/// Of methods that price heads: tokens against the mean over heads, and what the head is expected to lose with its own
+/// budget and with the mean one. A row per head that has a forecast.
+[[nodiscard]] Table plan_forecast_table(const Plan& plan);
+
 /// Per step: grid, tokens, mean tokens attended to and carried on per head with their shares, bytes.
 [[nodiscard]] Table plan_step_table(const Plan& plan);
 /// Per class and rule: number of heads, least, mean and most tokens attended to at the last step and held.
