@@ -1,11 +1,9 @@
 #include "analysis/scores.h"
-#include "collectors/base/file.h"
-#include "collectors/hdf5/hdf5_file.h"
+#include "collectors/hdf5/hdf5_document.h"
 
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <system_error>
 
 namespace kvscope {
 namespace {
@@ -115,21 +113,6 @@ HeadScoreValues read_score(const Hdf5File& file, const Scores& scores, const Hea
   return values;
 }
 
-Json json_attribute(const Hdf5File& file, std::string_view name) {
-  return parse_json(file.text_attribute("/", name), fmt::format("{}: attribute '{}'", file.path().string(), name));
-}
-
-void check_format(const Hdf5File& file) {
-  const std::string name = file.path().string();
-  if (!file.has_attribute("/", "format")) throw bad_input("{}: is no scores file: attribute 'format' is missing", name);
-  const std::string format = file.text_attribute("/", "format");
-  if (format != kFormat) throw bad_input("{}: format is '{}', expected '{}'", name, format, kFormat);
-  const std::int64_t version = file.integer_attribute("/", "version");
-  if (version != kVersion) {
-    throw bad_input("{}: version {} of format '{}' is not supported, expected {}", name, version, kFormat, kVersion);
-  }
-}
-
 Scores read_header(const Hdf5File& file) {
   const std::string name = file.path().string();
   Scores scores;
@@ -149,24 +132,12 @@ Scores read_header(const Hdf5File& file) {
 }  // namespace
 
 void write_scores(const std::filesystem::path& path, const Scores& scores) {
-  const std::filesystem::path partial = partial_path(path);
-  std::error_code failure;
-  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), failure);
-  try {
-    Hdf5File file = Hdf5File::create(partial);
-    write_all(file, scores);
-    file.close();
-  } catch (...) {
-    std::filesystem::remove(partial, failure);
-    throw;
-  }
-  std::filesystem::rename(partial, path, failure);
-  if (failure) throw environment_error("{}: cannot be replaced: {}", path.string(), failure.message());
+  replace_hdf5_file(path, [&](Hdf5File& file) { write_all(file, scores); });
 }
 
 Scores read_scores(const std::filesystem::path& path) {
   const Hdf5File file = Hdf5File::open(path);
-  check_format(file);
+  check_hdf5_format(file, kFormat, kVersion);
   Scores scores = read_header(file);
   for (const HeadScore& score : head_scores()) {
     if (file.has(fmt::format("/scores/{}", score.name)))

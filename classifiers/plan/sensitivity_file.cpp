@@ -1,8 +1,5 @@
 #include "classifiers/plan/sensitivity.h"
-#include "collectors/base/file.h"
-#include "collectors/hdf5/hdf5_file.h"
-
-#include <system_error>
+#include "collectors/hdf5/hdf5_document.h"
 
 namespace kvscope {
 namespace {
@@ -50,43 +47,16 @@ void write_all(Hdf5File& file, const Sensitivity& sensitivity) {
   file.set_attribute("/samples/cost", "unit", "nats per token");
 }
 
-void check_format(const Hdf5File& file) {
-  const std::string name = file.path().string();
-  if (!file.has_attribute("/", "format"))
-    throw bad_input("{}: is no sensitivity file: attribute 'format' is missing", name);
-  const std::string format = file.text_attribute("/", "format");
-  if (format != kFormat) throw bad_input("{}: format is '{}', expected '{}'", name, format, kFormat);
-  const std::int64_t version = file.integer_attribute("/", "version");
-  if (version != kVersion)
-    throw bad_input("{}: version {} of format '{}' is not supported, expected {}", name, version, kFormat, kVersion);
-}
-
-Json json_attribute(const Hdf5File& file, std::string_view name) {
-  return parse_json(file.text_attribute("/", name), fmt::format("{}: attribute '{}'", file.path().string(), name));
-}
-
 }  // namespace
 
 void write_sensitivity(const std::filesystem::path& path, const Sensitivity& sensitivity) {
   check_sensitivity(sensitivity, path.string());
-  const std::filesystem::path partial = partial_path(path);
-  std::error_code failure;
-  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), failure);
-  try {
-    Hdf5File file = Hdf5File::create(partial);
-    write_all(file, sensitivity);
-    file.close();
-  } catch (...) {
-    std::filesystem::remove(partial, failure);
-    throw;
-  }
-  std::filesystem::rename(partial, path, failure);
-  if (failure) throw environment_error("{}: cannot be replaced: {}", path.string(), failure.message());
+  replace_hdf5_file(path, [&](Hdf5File& file) { write_all(file, sensitivity); });
 }
 
 Sensitivity read_sensitivity(const std::filesystem::path& path) {
   const Hdf5File file = Hdf5File::open(path);
-  check_format(file);
+  check_hdf5_format(file, kFormat, kVersion);
   const std::string name = path.string();
   Sensitivity sensitivity;
   sensitivity.model = model_info_from_json(json_attribute(file, "model"), name);

@@ -1,14 +1,12 @@
 #include "reports/profile/profile_file.h"
 
 #include "collectors/base/error.h"
-#include "collectors/base/file.h"
-#include "collectors/hdf5/hdf5_file.h"
+#include "collectors/hdf5/hdf5_document.h"
 #include "reports/profile/kernel_name.h"
 #include "reports/profile/profile_json.h"
 #include "reports/profile/profile_tables.h"
 
 #include <string>
-#include <system_error>
 #include <utility>
 
 namespace kvscope {
@@ -150,19 +148,7 @@ void write_all(Hdf5File& file, const ProfileResult& result, const ProfileSummary
 }  // namespace
 
 void write_profile(const std::filesystem::path& path, const ProfileResult& result, const ProfileSummary& summary) {
-  const std::filesystem::path partial = partial_path(path);
-  std::error_code failure;
-  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), failure);
-  try {
-    Hdf5File file = Hdf5File::create(partial);
-    write_all(file, result, summary);
-    file.close();
-  } catch (...) {
-    std::filesystem::remove(partial, failure);
-    throw;
-  }
-  std::filesystem::rename(partial, path, failure);
-  if (failure) throw environment_error("{}: cannot be replaced: {}", path.string(), failure.message());
+  replace_hdf5_file(path, [&](Hdf5File& file) { write_all(file, result, summary); });
 }
 
 }  // namespace kvscope
