@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace kvscope {
 namespace {
@@ -23,10 +24,8 @@ CostCurve rule_curve(const Sensitivity& sensitivity, int layer, int kv_head, int
   for (std::size_t c = 0; c < sensitivity.counts.size(); ++c) {
     const auto tokens = static_cast<double>(sensitivity.counts[c]);
     if (tokens >= all) break;
-    double sum = 0.0;
-    for (const double cost : sensitivity.cost.slice(layer, kv_head, rule, c)) sum += cost;
     curve.tokens.push_back(tokens);
-    curve.cost.push_back(sum);
+    curve.cost.push_back(sensitivity.total_cost(layer, kv_head, rule, static_cast<std::int64_t>(c)));
   }
   curve.tokens.push_back(all);
   curve.cost.push_back(0.0);
@@ -69,6 +68,11 @@ void check_rules(const Sensitivity& sensitivity, std::string_view where) {
 }
 
 }  // namespace
+
+double Sensitivity::total_cost(int layer, int kv_head, std::int64_t rule, std::int64_t count) const {
+  const auto by_step = cost.slice(layer, kv_head, rule, count);
+  return std::accumulate(by_step.begin(), by_step.end(), 0.0);
+}
 
 HeadPrices head_prices(const Sensitivity& sensitivity, int layer, int kv_head) {
   HeadPrices prices;

@@ -38,6 +38,8 @@ struct Sensitivity {
   Json run;                          ///< command line, versions, seeds, sampling
   Json made_from;                    ///< {"capture": {"path", "sha256"}}
 
+  /// Cost of one entry, summed over steps.
+  [[nodiscard]] double total_cost(int layer, int kv_head, std::int64_t rule, std::int64_t count) const;
   [[nodiscard]] std::int64_t samples() const { return sample_cost.extent(0); }
 };
 

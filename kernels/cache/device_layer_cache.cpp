@@ -15,15 +15,6 @@ std::size_t index(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-template <typename Pointer>
-StridedHeads<Pointer> strided_heads(const at::Tensor& tensor, ElementType type) {
-  return {.data = tensor.data_ptr(),
-          .type = type,
-          .row_stride = tensor.stride(0),
-          .head_stride = tensor.stride(1),
-          .token_stride = tensor.stride(2)};
-}
-
 template <typename Predicate>
 bool any_step(const DeviceSchedule& schedule, const Plan& plan, const Predicate& predicate) {
   for (int layer = 0; layer < plan.model.layers; ++layer) {

@@ -6,18 +6,6 @@
 #include <ATen/ops/empty.h>
 
 namespace kvscope {
-namespace {
-
-template <typename Pointer>
-StridedHeads<Pointer> strided_heads(const at::Tensor& tensor, ElementType type) {
-  return {.data = tensor.data_ptr(),
-          .type = type,
-          .row_stride = tensor.stride(0),
-          .head_stride = tensor.stride(1),
-          .token_stride = tensor.stride(2)};
-}
-
-}  // namespace
 
 StridedHeads<const void*> heads_of(const at::Tensor& tensor, const char* what) {
   require(tensor.dim() == 4 && tensor.device().is_cpu(),

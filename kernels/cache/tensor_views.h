@@ -6,6 +6,16 @@
 
 namespace kvscope {
 
+/// A view of [rows, heads, tokens, head_dim] with adjacent channels, on any device, as elements of `type`.
+template <typename Pointer>
+[[nodiscard]] StridedHeads<Pointer> strided_heads(const at::Tensor& tensor, ElementType type) {
+  return {.data = tensor.data_ptr(),
+          .type = type,
+          .row_stride = tensor.stride(0),
+          .head_stride = tensor.stride(1),
+          .token_stride = tensor.stride(2)};
+}
+
 /// A view of [rows, heads, tokens, head_dim] with adjacent channels; the tensor must outlive it.
 [[nodiscard]] StridedHeads<const void*> heads_of(const at::Tensor& tensor, const char* what);
 

@@ -10,6 +10,7 @@
 #include "collectors/gpu/nvtx_ranges.h"
 #include "collectors/models/full_kv_cache.h"
 #include "collectors/models/libtorch_device.h"
+#include "collectors/models/request_part.h"
 #include "collectors/timeline/range_recorder.h"
 #include "kernels/cache/cache_factory.h"
 #include "kernels/profile/head_times.h"
@@ -116,19 +117,11 @@ class ProfiledRun {
     result_.device_note = options_.device_note;
   }
 
-  [[nodiscard]] GenerationRequest batch_request(std::int64_t first, std::int64_t count) const {
-    GenerationRequest part = options_.request;
-    part.labels.assign(options_.request.labels.begin() + first, options_.request.labels.begin() + first + count);
-    part.sample_ids.assign(options_.request.sample_ids.begin() + first,
-                           options_.request.sample_ids.begin() + first + count);
-    return part;
-  }
-
   /// One batch; `after_step` is called with the number of each step that is done.
   template <typename AfterStep>
   void generate(std::int64_t first, std::int64_t count, const AfterStep& after_step) {
     const PhaseRange range({.phase = Phase::kPass});
-    const auto session = engine_.start(batch_request(first, count));
+    const auto session = engine_.start(part_of(options_.request, first, count));
     seen_.begin(rows(count));
     while (!session->done()) {
       throw_if_interrupted();

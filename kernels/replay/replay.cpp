@@ -7,6 +7,7 @@
 #include "collectors/base/progress.h"
 #include "collectors/base/stopwatch.h"
 #include "collectors/models/device_memory.h"
+#include "collectors/models/request_part.h"
 #include "kernels/replay/image_comparison.h"
 #include "kernels/replay/lockstep.h"
 
@@ -37,13 +38,6 @@ void check_options(const Engine& engine, const ReplayOptions& options) {
     throw bad_input("the evaluator knows {} classes, but the model has {}", options.evaluator->classes(),
                     engine.classes());
   }
-}
-
-GenerationRequest part_of(const GenerationRequest& request, std::int64_t first, std::int64_t count) {
-  GenerationRequest part = request;
-  part.labels.assign(request.labels.begin() + first, request.labels.begin() + first + count);
-  part.sample_ids.assign(request.sample_ids.begin() + first, request.sample_ids.begin() + first + count);
-  return part;
 }
 
 /// The whole run: batches one after the other into one record.

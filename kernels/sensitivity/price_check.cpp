@@ -7,6 +7,7 @@
 #include "collectors/base/parallel.h"
 #include "collectors/base/progress.h"
 #include "collectors/models/full_kv_cache.h"
+#include "collectors/models/request_part.h"
 #include "kernels/cache/compressed_kv_cache.h"
 
 #include <algorithm>
@@ -82,8 +83,7 @@ std::vector<MeasuredPrice> draw_entries(const Sensitivity& sensitivity, std::int
     price.rule = static_cast<int>((entry /= counts) % rules);
     price.kv_head = static_cast<int>((entry /= rules) % heads);
     price.layer = static_cast<int>(entry / heads);
-    const auto costs = sensitivity.cost.slice(price.layer, price.kv_head, price.rule, price.count);
-    price.estimated = std::accumulate(costs.begin(), costs.end(), 0.0);
+    price.estimated = sensitivity.total_cost(price.layer, price.kv_head, price.rule, price.count);
     drawn.push_back(price);
   }
   return drawn;
@@ -110,10 +110,7 @@ PriceCheck check_prices(const Engine& engine, const PricingRequest& request, con
   Progress progress("check", samples * std::ssize(check.prices), "sample runs", request.progress);
   for (std::int64_t first = 0; first < samples; first += request.batch) {
     const std::int64_t count = std::min(request.batch, samples - first);
-    GenerationRequest part = request.generation;
-    part.labels = {request.generation.labels.begin() + first, request.generation.labels.begin() + first + count};
-    part.sample_ids = {request.generation.sample_ids.begin() + first,
-                       request.generation.sample_ids.begin() + first + count};
+    const GenerationRequest part = part_of(request.generation, first, count);
     const std::vector<StepOutcome> full = full_run(engine, part);
     for (std::size_t i = 0; i < check.prices.size(); ++i) {
       throw_if_interrupted();

@@ -5,6 +5,7 @@
 #include "collectors/base/interrupt.h"
 #include "collectors/base/parallel.h"
 #include "collectors/base/progress.h"
+#include "collectors/models/request_part.h"
 #include "kernels/sensitivity/sample_pricing.h"
 
 #include <algorithm>
@@ -85,10 +86,7 @@ class Pricing {
   }
 
   [[nodiscard]] SamplePrices price_sample(std::int64_t sample) const {
-    GenerationRequest generation = request_.generation;
-    generation.labels = {request_.generation.labels[index(sample)]};
-    generation.sample_ids = {request_.generation.sample_ids[index(sample)]};
-    const SamplePricing pricing(engine_, generation, request_.draws, request_.seed);
+    const SamplePricing pricing(engine_, part_of(request_.generation, sample, 1), request_.draws, request_.seed);
     SamplePrices prices(price_shape());
     const auto n_count = std::ssize(request_.counts);
     for (std::int64_t i = 0; i < std::ssize(plans_); ++i) {

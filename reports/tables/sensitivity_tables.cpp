@@ -14,16 +14,12 @@ std::size_t index(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-double total(const Sensitivity& sensitivity, int layer, int head, std::int64_t rule, std::int64_t count) {
-  const auto costs = sensitivity.cost.slice(layer, head, rule, count);
-  return std::accumulate(costs.begin(), costs.end(), 0.0);
-}
-
 /// The cheapest rule of a head at one of the counts.
 std::int64_t cheapest(const Sensitivity& sensitivity, int layer, int head, std::int64_t count) {
   std::int64_t best = 0;
   for (std::int64_t rule = 1; rule < std::ssize(sensitivity.rules); ++rule) {
-    if (total(sensitivity, layer, head, rule, count) < total(sensitivity, layer, head, best, count)) best = rule;
+    if (sensitivity.total_cost(layer, head, rule, count) < sensitivity.total_cost(layer, head, best, count))
+      best = rule;
   }
   return best;
 }
@@ -67,7 +63,7 @@ Table uniform_cost_table(const Sensitivity& sensitivity) {
     std::vector<Cell> cells = {sensitivity.counts[index(count)]};
     for (std::int64_t rule = 0; rule < std::ssize(sensitivity.rules); ++rule) {
       double sum = 0.0;
-      for_each_head(sensitivity, [&](int layer, int head) { sum += total(sensitivity, layer, head, rule, count); });
+      for_each_head(sensitivity, [&](int layer, int head) { sum += sensitivity.total_cost(layer, head, rule, count); });
       cells.emplace_back(sum);
     }
     const Interval best = bootstrap_mean(cheapest_by_sample(sensitivity, count));
