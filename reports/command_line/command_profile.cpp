@@ -14,7 +14,6 @@
 #include "reports/tables/text_table.h"
 
 #include <algorithm>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -121,18 +120,11 @@ ProfileRequest profile_request(const options::variables_map& values) {
   return request;
 }
 
-GenerationRequest generation_request(const GenerationSettings& settings, std::int64_t classes) {
+/// Without a number of samples: one batch.
+GenerationRequest profiled_samples(const GenerationSettings& settings, std::int64_t classes) {
   GenerationSettings sized = settings;
   if (!sized.samples && sized.labels.empty()) sized.samples = sized.batch;
-  GenerationRequest request{.labels = sample_labels(sized, classes),
-                            .sample_ids = {},
-                            .seed = settings.seed,
-                            .guidance = settings.guidance,
-                            .top_k = settings.top_k,
-                            .top_p = settings.top_p};
-  request.sample_ids.resize(request.labels.size());
-  std::iota(request.sample_ids.begin(), request.sample_ids.end(), 0);
-  return request;
+  return generation_request(sized, classes);
 }
 
 Json record_of_run(const ProfileRequest& request, const GenerationSettings& settings, const CommandContext& context) {
@@ -155,7 +147,7 @@ ProfileResult profile(const ProfileRequest& request, const GenerationSettings& s
   const std::string device_note =
       settings.device.is_cuda() ? recorder.start() : "the model runs on the CPU: times are those of the host's clock";
   const std::unique_ptr<Engine> engine = load_engine(settings);
-  ProfileResult result = run_profile(*engine, {.request = generation_request(settings, engine->classes()),
+  ProfileResult result = run_profile(*engine, {.request = profiled_samples(settings, engine->classes()),
                                                .batch = settings.batch,
                                                .warm_up = request.warm_up,
                                                .repetitions = request.repetitions,

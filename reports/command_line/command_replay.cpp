@@ -11,7 +11,6 @@
 #include "reports/tables/replay_tables.h"
 #include "reports/tables/text_table.h"
 
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -105,18 +104,6 @@ ReplayRequest replay_request(const options::variables_map& values, const Generat
                                                      .teacher_forced = request.teacher_forced,
                                                      .evaluator = !request.evaluator.empty(),
                                                      .reference_features = !request.evaluator_features.empty()});
-  return request;
-}
-
-GenerationRequest generation_request(const GenerationSettings& settings, std::int64_t classes) {
-  GenerationRequest request{.labels = sample_labels(settings, classes),
-                            .sample_ids = {},
-                            .seed = settings.seed,
-                            .guidance = settings.guidance,
-                            .top_k = settings.top_k,
-                            .top_p = settings.top_p};
-  request.sample_ids.resize(request.labels.size());
-  std::iota(request.sample_ids.begin(), request.sample_ids.end(), 0);
   return request;
 }
 

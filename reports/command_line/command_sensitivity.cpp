@@ -16,7 +16,6 @@
 #include <fmt/ranges.h>
 
 #include <filesystem>
-#include <numeric>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -94,13 +93,7 @@ PricingRequest pricing_request(const options::variables_map& values, const Gener
                                const Engine& engine, std::ostream* progress) {
   // Member by member: g++ 12 destroys twice what a braced initialiser held when a later one throws.
   PricingRequest request;
-  request.generation.labels = sample_labels(settings, engine.classes());
-  request.generation.sample_ids.resize(request.generation.labels.size());
-  std::iota(request.generation.sample_ids.begin(), request.generation.sample_ids.end(), 0);
-  request.generation.seed = settings.seed;
-  request.generation.guidance = settings.guidance;
-  request.generation.top_k = settings.top_k;
-  request.generation.top_p = settings.top_p;
+  request.generation = generation_request(settings, engine.classes());
   request.rules = priceable_rules();
   request.counts = budgets_of(values, engine.steps());
   request.draws = values["draws"].as<int>();

@@ -3,6 +3,8 @@
 #include "collectors/models/engine_factory.h"
 #include "reports/command_line/bundled_model.h"
 
+#include <numeric>
+
 namespace kvscope {
 
 std::unique_ptr<Engine> load_engine(const GenerationSettings& settings) {
@@ -18,6 +20,18 @@ std::unique_ptr<Engine> load_engine(const GenerationSettings& settings) {
     model.tokenizer = bundled.tokenizer;
   }
   return load_engine(model);
+}
+
+GenerationRequest generation_request(const GenerationSettings& settings, std::int64_t classes) {
+  GenerationRequest request{.labels = sample_labels(settings, classes),
+                            .sample_ids = {},
+                            .seed = settings.seed,
+                            .guidance = settings.guidance,
+                            .top_k = settings.top_k,
+                            .top_p = settings.top_p};
+  request.sample_ids.resize(request.labels.size());
+  std::iota(request.sample_ids.begin(), request.sample_ids.end(), 0);
+  return request;
 }
 
 }  // namespace kvscope

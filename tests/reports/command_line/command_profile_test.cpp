@@ -2,30 +2,24 @@
 #include "collectors/base/file.h"
 #include "collectors/models/engine_factory.h"
 #include "reports/command_line/bundled_model.h"
-#include "reports/command_line/command.h"
+#include "reports/command_line/command_run.h"
 #include "support/errors.h"
 #include "support/paths.h"
 
 #include <doctest/doctest.h>
 
 #include <map>
-#include <sstream>
 
 using namespace kvscope;
+using testing::check_failure;
+using testing::CommandOutcome;
+using testing::run_command;
 
 namespace {
 
-struct CommandOutcome {
-  ExitStatus status = 0;
-  std::string out;
-  std::string err;
-};
-
 CommandOutcome run(std::vector<std::string> words) {
   words.insert(words.begin(), "profile");
-  std::ostringstream out, err;
-  const ExitStatus status = run_command_line(words, out, err);
-  return {status, out.str(), err.str()};
+  return run_command(words);
 }
 
 std::string write_hack_plan(const std::filesystem::path& path) {
@@ -50,13 +44,6 @@ double sum_of(const Json& rows, const char* field) {
   double sum = 0.0;
   for (const Json& row : rows) sum += row.at(field).get<double>();
   return sum;
-}
-
-void check_failure(const CommandOutcome& outcome, ErrorCode code, std::string_view word) {
-  CAPTURE(outcome.err);
-  CHECK(outcome.status == static_cast<ExitStatus>(code));
-  CHECK(outcome.out.empty());
-  CHECK(outcome.err.find(word) != std::string::npos);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include "kernels/replay/replay_images.h"
 #include "kernels/replay/replay_result.h"
 #include "reports/command_line/bundled_model.h"
-#include "reports/command_line/command.h"
+#include "reports/command_line/command_run.h"
 #include "support/errors.h"
 #include "support/json_schema.h"
 #include "support/paths.h"
@@ -13,23 +13,16 @@
 #include <sys/wait.h>
 
 #include <cstdlib>
-#include <sstream>
 
 using namespace kvscope;
+using testing::CommandOutcome;
+using testing::run_command;
 
 namespace {
 
-struct CommandOutcome {
-  ExitStatus status = 0;
-  std::string out;
-  std::string err;
-};
-
 CommandOutcome run(std::vector<std::string> words) {
   words.insert(words.begin(), "replay");
-  std::ostringstream out, err;
-  const ExitStatus status = run_command_line(words, out, err);
-  return {status, out.str(), err.str()};
+  return run_command(words);
 }
 
 const Engine& bundled_engine() {
@@ -59,7 +52,8 @@ class PlanFolder {
   testing::TemporaryFolder folder_;
 };
 
-void check_failure(const CommandOutcome& outcome, ErrorCode code, const std::vector<std::string>& words) {
+/// A failed requirement still prints its result, so the output may hold something.
+void check_failed_naming(const CommandOutcome& outcome, ErrorCode code, const std::vector<std::string>& words) {
   CAPTURE(outcome.err);
   CHECK(outcome.status == static_cast<ExitStatus>(code));
   for (const std::string& word : words) {
@@ -118,7 +112,7 @@ TEST_SUITE("reports.command_line.command_replay") {
     const std::string plan = folder.plan({.method = "hack", .compression = 0.7}, "plan.json");
     const CommandOutcome outcome = run({"--plan", plan, "--labels", "3", "--mode", "free", "--require",
                                         "cache-ratio<=0.01,ssim>=-1", "-o", folder.file("replay.json")});
-    check_failure(outcome, ErrorCode::kCheckFailed, {"cache-ratio is", "<= 0.01"});
+    check_failed_naming(outcome, ErrorCode::kCheckFailed, {"cache-ratio is", "<= 0.01"});
     CHECK(outcome.err.find("ssim is") == std::string::npos);
     const ReplayResult result = read_replay(folder.file("replay.json"));
     CHECK_FALSE(result.requirements[0].holds);
@@ -131,7 +125,7 @@ TEST_SUITE("reports.command_line.command_replay") {
     const std::string plan = folder.plan({.method = "lossless"}, "plan.json");
     const auto refused = [&](std::vector<std::string> words, const std::vector<std::string>& named) {
       words.insert(words.end(), {"-o", folder.file("replay.json")});
-      check_failure(run(words), ErrorCode::kUsage, named);
+      check_failed_naming(run(words), ErrorCode::kUsage, named);
       CHECK_FALSE(std::filesystem::exists(folder.file("replay.json")));
     };
     refused({}, {"plan"});
@@ -148,7 +142,7 @@ TEST_SUITE("reports.command_line.command_replay") {
     PlanFolder folder;
     const std::string plan = folder.plan({.method = "lossless"}, "plan.json");
     const CommandOutcome outcome = run({"--plan", plan, "--device", "cuda:126", "-o", folder.file("replay.json")});
-    check_failure(outcome, ErrorCode::kEnvironment, {"cuda:126: "});
+    check_failed_naming(outcome, ErrorCode::kEnvironment, {"cuda:126: "});
     CHECK_FALSE(std::filesystem::exists(folder.file("replay.json")));
   }
 
@@ -157,7 +151,7 @@ TEST_SUITE("reports.command_line.command_replay") {
     const std::string plan = folder.plan({.method = "lossless"}, "plan.json");
     const auto refused = [&](std::vector<std::string> words, const std::vector<std::string>& named) {
       words.insert(words.end(), {"--labels", "1", "-o", folder.file("replay.json")});
-      check_failure(run(words), ErrorCode::kBadInput, named);
+      check_failed_naming(run(words), ErrorCode::kBadInput, named);
       CHECK_FALSE(std::filesystem::exists(folder.file("replay.json")));
     };
     refused({"--plan", folder.file("none.json")}, {"none.json"});
@@ -203,7 +197,7 @@ TEST_SUITE("reports.command_line.command_replay") {
     const std::string plan = folder.plan({.method = "lossless"}, "plan.json");
     write_file(folder.file("file"), "in the way");
     const CommandOutcome outcome = run({"--plan", plan, "--labels", "1", "-o", folder.file("file/replay.json")});
-    check_failure(outcome, ErrorCode::kEnvironment, {"file"});
+    check_failed_naming(outcome, ErrorCode::kEnvironment, {"file"});
     CHECK(outcome.err.find("sample steps") == std::string::npos);
   }
 

@@ -3,36 +3,25 @@
 #include "classifiers/plan/sensitivity.h"
 #include "collectors/base/file.h"
 #include "collectors/base/json_file.h"
-#include "reports/command_line/command.h"
+#include "reports/command_line/command_run.h"
 #include "support/errors.h"
 #include "support/paths.h"
 
 #include <doctest/doctest.h>
 
-#include <sstream>
-
 using namespace kvscope;
+using testing::check_failure;
+using testing::CommandOutcome;
+using testing::run_command;
 
 namespace {
-
-struct CommandOutcome {
-  ExitStatus status = 0;
-  std::string out;
-  std::string err;
-};
-
-CommandOutcome run(const std::vector<std::string>& words) {
-  std::ostringstream out, err;
-  const ExitStatus status = run_command_line(words, out, err);
-  return {status, out.str(), err.str()};
-}
 
 /// A capture of two samples of the bundled model, made once.
 std::string capture() {
   static const testing::TemporaryFolder folder;
   static const std::string path = [] {
     const std::string file = (folder / "c.h5").string();
-    REQUIRE(run({"collect", "--samples", "2", "--cfg", "1.5", "--top-k", "100", "-o", file}).status == 0);
+    REQUIRE(run_command({"collect", "--samples", "2", "--cfg", "1.5", "--top-k", "100", "-o", file}).status == 0);
     return file;
   }();
   return path;
@@ -46,19 +35,12 @@ std::vector<std::string> pricing(const std::filesystem::path& output, std::vecto
   return words;
 }
 
-void check_failure(const CommandOutcome& outcome, ErrorCode code, std::string_view word) {
-  CAPTURE(outcome.err);
-  CHECK(outcome.status == static_cast<ExitStatus>(code));
-  CHECK(outcome.out.empty());
-  CHECK(outcome.err.find(word) != std::string::npos);
-}
-
 }  // namespace
 
 TEST_SUITE("reports.command_sensitivity") {
   TEST_CASE("prices become a plan of the bytes asked for and its forecast") {
     const testing::TemporaryFolder folder;
-    const CommandOutcome priced = run(pricing(folder / "s.h5", {"--check", "3", "--json"}));
+    const CommandOutcome priced = run_command(pricing(folder / "s.h5", {"--check", "3", "--json"}));
     CAPTURE(priced.err);
     REQUIRE(priced.status == 0);
     const Json result = Json::parse(priced.out);
@@ -70,28 +52,29 @@ TEST_SUITE("reports.command_sensitivity") {
     CHECK(read_sensitivity(folder / "s.h5").counts == std::vector<std::int64_t>{4, 16, 40});
 
     const std::string plan = (folder / "p.json").string();
-    const CommandOutcome made = run({"plan", "--method", "sensitivity", "--sensitivity", (folder / "s.h5").string(),
-                                     "--capture", capture(), "--bytes", "400000", "-o", plan});
+    const CommandOutcome made =
+        run_command({"plan", "--method", "sensitivity", "--sensitivity", (folder / "s.h5").string(), "--capture",
+                     capture(), "--bytes", "400000", "-o", plan});
     CAPTURE(made.err);
     REQUIRE(made.status == 0);
     CHECK(plan_totals(read_plan(plan)).allocated_bytes <= 400000);
-    const CommandOutcome shown = run({"plan", "show", plan, "--json"});
+    const CommandOutcome shown = run_command({"plan", "show", plan, "--json"});
     CHECK(Json::parse(shown.out)["forecasts"].size() == 36);
-    CHECK(run({"replay", "--plan", plan, "--samples", "1", "-o", (folder / "r.json").string()}).status == 0);
+    CHECK(run_command({"replay", "--plan", plan, "--samples", "1", "-o", (folder / "r.json").string()}).status == 0);
   }
 
   TEST_CASE("what cannot be priced is refused in one line") {
     const testing::TemporaryFolder folder;
-    check_failure(run({"sensitivity", "-o", (folder / "s.h5").string()}), ErrorCode::kUsage, "'capture'");
+    check_failure(run_command({"sensitivity", "-o", (folder / "s.h5").string()}), ErrorCode::kUsage, "'capture'");
     const auto with_budgets = [&](const char* budgets) {
-      return run({"sensitivity", "--capture", capture(), "--samples", "1", "--budgets", budgets, "-o",
-                  (folder / "s.h5").string()});
+      return run_command({"sensitivity", "--capture", capture(), "--samples", "1", "--budgets", budgets, "-o",
+                          (folder / "s.h5").string()});
     };
     check_failure(with_budgets("0"), ErrorCode::kUsage, "1 to 65");
     check_failure(with_budgets("66"), ErrorCode::kUsage, "1 to 65");
     check_failure(with_budgets("4,4"), ErrorCode::kUsage, "each once");
-    check_failure(run({"sensitivity", "--capture", testing::repository_file("README.md").string(), "--samples", "1",
-                       "-o", (folder / "s.h5").string()}),
+    check_failure(run_command({"sensitivity", "--capture", testing::repository_file("README.md").string(), "--samples",
+                               "1", "-o", (folder / "s.h5").string()}),
                   ErrorCode::kBadInput, "README.md");
     CHECK_FALSE(std::filesystem::exists(folder / "s.h5"));
   }
