@@ -39,7 +39,9 @@ ClassifiedHead head_from_json(const Json& entry, const std::string& where) {
   head.head = index_field(entry, "head", where);
   const auto name = json_field<std::string>(entry, "class", where);
   const auto head_class = head_class_from_name(name);
-  if (!head_class) throw bad_input("{}: class is '{}', expected 'contextual' or 'structural'", where, name);
+  if (!head_class) {
+    throw bad_input("{}: class is {}, expected 'contextual' or 'structural'", where, in_quotes(name));
+  }
   head.head_class = *head_class;
   head.score = finite_field(entry, "score", where);
   head.margin = finite_field(entry, "margin", where);

@@ -57,7 +57,9 @@ Json parse_json(std::string_view text, std::string_view name) {
 
 void check_format(const Json& document, std::string_view name, std::string_view format, int version) {
   const auto found_format = json_field<std::string>(document, "format", name);
-  if (found_format != format) throw bad_input("{}: format is '{}', expected '{}'", name, found_format, format);
+  if (found_format != format) {
+    throw bad_input("{}: format is {}, expected '{}'", name, in_quotes(found_format), format);
+  }
   const auto found_version = json_field<int>(document, "version", name);
   if (found_version != version) {
     throw bad_input("{}: version {} of format '{}' is not supported, expected {}", name, found_version, format,

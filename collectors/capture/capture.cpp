@@ -29,7 +29,9 @@ void check_kind_of_file(const Hdf5File& file) {
     throw bad_input("{}: not a capture: attribute 'format' is missing, expected '{}'", path, kCaptureFormat);
   }
   const std::string format = file.text_attribute("/", "format");
-  if (format != kCaptureFormat) throw bad_input("{}: format is '{}', expected '{}'", path, format, kCaptureFormat);
+  if (format != kCaptureFormat) {
+    throw bad_input("{}: format is {}, expected '{}'", path, in_quotes(format), kCaptureFormat);
+  }
   if (!file.has_attribute("/", "version")) throw bad_input("{}: attribute 'version' of the file is missing", path);
   const std::int64_t version = file.integer_attribute("/", "version");
   if (version != kCaptureVersion) {

@@ -16,7 +16,9 @@ int count_field(const Json& json, std::string_view field, std::string_view where
 ElementType type_field(const Json& json, std::string_view field, std::string_view where) {
   const auto name = json_field<std::string>(json, field, where);
   const auto type = element_type_from_name(name);
-  if (!type) throw bad_input("{}: model field '{}' names the unknown element type '{}'", where, field, name);
+  if (!type) {
+    throw bad_input("{}: model field '{}' names the unknown element type {}", where, field, in_quotes(name));
+  }
   return *type;
 }
 
@@ -76,12 +78,12 @@ ModelInfo model_info_from_json(const Json& json, std::string_view where) {
 
 void check_same_model(const ModelInfo& found, std::string_view name, const ModelInfo& expected,
                       std::string_view expected_name) {
-  check_equal("model family", found.family, name, expected.family, expected_name);
+  check_equal("model family", in_quotes(found.family), name, in_quotes(expected.family), expected_name);
   check_equal("number of layers", found.layers, name, expected.layers, expected_name);
   check_equal("number of heads", found.heads, name, expected.heads, expected_name);
   check_equal("number of key/value heads", found.kv_heads, name, expected.kv_heads, expected_name);
   check_equal("head size", found.head_dim, name, expected.head_dim, expected_name);
-  check_equal("model fingerprint", found.fingerprint, name, expected.fingerprint, expected_name);
+  check_equal("model fingerprint", in_quotes(found.fingerprint), name, in_quotes(expected.fingerprint), expected_name);
 }
 
 }  // namespace kvscope

@@ -28,7 +28,7 @@ void check_hdf5_format(const Hdf5File& file, std::string_view format, int versio
     throw bad_input("{}: is no {} file: attribute 'format' is missing", name, format);
   }
   const std::string found = file.text_attribute("/", "format");
-  if (found != format) throw bad_input("{}: format is '{}', expected '{}'", name, found, format);
+  if (found != format) throw bad_input("{}: format is {}, expected '{}'", name, in_quotes(found), format);
   const std::int64_t found_version = file.integer_attribute("/", "version");
   if (found_version != version) {
     throw bad_input("{}: version {} of format '{}' is not supported, expected {}", name, found_version, format,

@@ -30,7 +30,7 @@ int numbered(std::string_view name, std::string_view prefix, const std::filesyst
     const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (failure != std::errc{} || end != digits.data() + digits.size()) number = -1;
   }
-  if (number < 0) throw bad_input("{}: /kept: '{}' is not {}NN", path.string(), name, prefix);
+  if (number < 0) throw bad_input("{}: /kept: {} is not {}NN", path.string(), in_quotes(name), prefix);
   return number;
 }
 

@@ -24,6 +24,12 @@ TEST_SUITE("collectors.base.json_file") {
         "kvscope-plan", "kvscope-heads");
     testing::check_error(
         ErrorCode::kBadInput, [&] { (void)read_json_file(folder / "a.json", "kvscope-plan", 1); }, "version 2");
+    testing::check_error(
+        ErrorCode::kBadInput,
+        [&] {
+          check_format({{"format", "a\nb"}, {"version", 1}}, "a.json", "kvscope-plan", 1);
+        },
+        R"("a\nb")");
   }
 
   TEST_CASE("broken text and wrong fields name the file and the field") {

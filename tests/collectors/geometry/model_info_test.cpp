@@ -41,6 +41,9 @@ TEST_SUITE("collectors.geometry.model_info") {
     type["key_type"] = "float3";
     testing::check_error(
         ErrorCode::kBadInput, [&] { (void)model_info_from_json(type, "c.h5"); }, "float3");
+    type["key_type"] = "float32\n";
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { (void)model_info_from_json(type, "c.h5"); }, R"("float32\n")");
   }
 
   TEST_CASE("another model is named with both files") {
@@ -49,5 +52,8 @@ TEST_SUITE("collectors.geometry.model_info") {
     testing::check_error(
         ErrorCode::kBadInput, [&] { check_same_model(other, "plan.json", small_model(), "var.pth"); }, "plan.json",
         "var.pth", "abc", "def");
+    other.family = "var\n";
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { check_same_model(other, "plan.json", small_model(), "var.pth"); }, R"("var\n")");
   }
 }
