@@ -140,7 +140,7 @@ TEST_SUITE("reports.atlas") {
     testing::check_error(
         ErrorCode::kUsage, [&] { (void)read_report_inputs(alone); }, "--compare", "--heads");
     ReportPaths other = paths;
-    other.comparisons = {std::filesystem::path(KVSCOPE_SOURCE_DIR) / "datasets/published_heads/var_d30_100.json"};
+    other.comparisons = {testing::repository_file("datasets/published_heads/var_d30_100.json")};
     testing::check_error(
         ErrorCode::kBadInput, [&] { (void)read_report_inputs(other); }, "var_d30_100.json");
   }
