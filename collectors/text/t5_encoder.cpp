@@ -26,12 +26,13 @@ namespace {
 constexpr std::array<std::string_view, 3> kEmbeddingNames = {"shared.weight", "encoder.embed_tokens.weight",
                                                              "decoder.embed_tokens.weight"};
 
-/// The file of a transformers folder that holds the weights.
+/// The file of a transformers folder that holds the weights or says in which files they are, in that library's order.
 std::filesystem::path weights_of(const std::filesystem::path& folder) {
-  for (const char* name : {"model.safetensors", "pytorch_model.bin"}) {
+  for (const char* name :
+       {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"}) {
     if (std::filesystem::exists(folder / name)) return folder / name;
   }
-  throw bad_input("{}: holds neither model.safetensors nor pytorch_model.bin", folder.string());
+  throw bad_input("{}: holds neither model.safetensors nor pytorch_model.bin, nor an index of either", folder.string());
 }
 
 std::string_view embedding_name(const TensorGroup& group) {
