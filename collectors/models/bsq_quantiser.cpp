@@ -3,6 +3,7 @@
 #include "collectors/base/error.h"
 #include "collectors/models/libtorch_scope.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/gt.h>
@@ -57,15 +58,10 @@ at::Tensor BsqQuantiser::codes(const at::Tensor& bits, int step) const {
   return cells.contiguous().mul_(2 * level_).sub_(level_);
 }
 
-at::Tensor BsqQuantiser::contribution(const at::Tensor& bits, int step) const {
-  const at::Tensor cells = codes(bits, step);
-  if (step + 1 == steps()) return cells;
-  return resize(cells, grids_.back().h, grids_.back().w);
-}
-
 void BsqQuantiser::accumulate(at::Tensor& map, const at::Tensor& bits, int step) const {
   const LibTorchScope scope;
-  map.add_(contribution(bits, step));
+  const at::Tensor cells = codes(bits, step);
+  map.add_(step + 1 == steps() ? cells : resize(cells, grids_.back().h, grids_.back().w));
 }
 
 at::Tensor BsqQuantiser::tokens_of_cells(const at::Tensor& cells) const {
@@ -85,11 +81,12 @@ std::vector<at::Tensor> BsqQuantiser::quantise(const at::Tensor& features) const
               features.size(2) == grids_.back().h && features.size(3) == grids_.back().w,
           "quantise: features do not have the code map's shape");
   std::vector<at::Tensor> bits;
-  at::Tensor rest = features.clone();
+  at::Tensor map = empty_map();
   for (int step = 0; step < steps(); ++step) {
     const auto [h, w] = grid(step);
-    const at::Tensor signs = at::gt(tokens_of_cells(at::adaptive_avg_pool2d(rest, {h, w})), 0).to(at::kByte);
-    rest.sub_(contribution(signs, step));
+    const at::Tensor averages = at::adaptive_avg_pool2d(features - map, {h, w});
+    const at::Tensor signs = at::gt(tokens_of_cells(averages), 0).to(at::kByte);
+    accumulate(map, signs, step);
     bits.push_back(signs[0]);
   }
   return bits;

@@ -42,7 +42,7 @@ class BsqQuantiser {
   [[nodiscard]] at::Tensor input_tokens(const at::Tensor& map, int step) const;
 
   /// Bits of every scale, [N_k, d] uint8 each, for an encoder's output [1, code_width, H, W]: at each scale the signs
-  /// of the averaged residual.
+  /// of what the map lacks so far, averaged over the cells of its grid.
   [[nodiscard]] std::vector<at::Tensor> quantise(const at::Tensor& features) const;
 
  private:
@@ -51,8 +51,6 @@ class BsqQuantiser {
   };
 
   [[nodiscard]] const Grid& grid(int step) const { return grids_.at(static_cast<std::size_t>(step)); }
-  /// Codes as they are added to the maps, [samples, code_width, H, W].
-  [[nodiscard]] at::Tensor contribution(const at::Tensor& bits, int step) const;
   /// Values of cells [samples, code_width, h, w] by token, [samples, N, d].
   [[nodiscard]] at::Tensor tokens_of_cells(const at::Tensor& cells) const;
 
