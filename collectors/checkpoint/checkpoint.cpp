@@ -186,6 +186,12 @@ std::int64_t Checkpoint::file_count() const noexcept {
   return static_cast<std::int64_t>(implementation_->files.size());
 }
 
+std::int64_t Checkpoint::file_bytes() const noexcept {
+  std::int64_t bytes = 0;
+  for (const auto& file : implementation_->files) bytes += static_cast<std::int64_t>(file->bytes().size());
+  return bytes;
+}
+
 std::string_view Checkpoint::container() const noexcept {
   return implementation_->container;
 }

@@ -43,6 +43,8 @@ class Checkpoint {
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
   /// Files with tensors: 1, or the number of shards.
   [[nodiscard]] std::int64_t file_count() const noexcept;
+  /// Bytes of these files.
+  [[nodiscard]] std::int64_t file_bytes() const noexcept;
   /// "torch.save" or "safetensors"; of the first shard, where there are several.
   [[nodiscard]] std::string_view container() const noexcept;
   /// All tensors in file order, shards by their name. Names inside nested dictionaries are joined with '.'.

@@ -18,26 +18,31 @@ bool is_mask(std::string_view name) {
   return name == "quantizer.lfq.mask" || name == "quantize.lfq.mask";
 }
 
-/// Throws unless the checkpoint may hold an Infinity tokenizer.
-void check_kind(const Checkpoint& checkpoint, const TensorGroup& group) {
+/// Throws where the checkpoint is something else. Names may leave open what it is.
+void check_kind(const Checkpoint& checkpoint) {
   const CheckpointKind kind = checkpoint_kind(checkpoint);
-  const bool has_decoder = std::ranges::any_of(kLandmarks, [&](auto name) { return group.has(name); });
-  // Training checkpoints of Infinity count as transformers.
-  if (kind == CheckpointKind::kUnknown || kind == CheckpointKind::kInfinityTokenizer) return;
-  if (kind == CheckpointKind::kInfinityTransformer && has_decoder) return;
+  if (kind == CheckpointKind::kUnknown || has_bsq_tokenizer(checkpoint)) return;
   throw bad_input("{}: expected a BSQ tokenizer, found a file that looks like a {}", checkpoint.path().string(),
                   kind_name(kind));
 }
 
 }  // namespace
 
+bool has_bsq_tokenizer(const Checkpoint& checkpoint) {
+  const CheckpointKind kind = checkpoint_kind(checkpoint);
+  if (kind != CheckpointKind::kInfinityTransformer) return kind == CheckpointKind::kInfinityTokenizer;
+  // Training checkpoints count as transformers.
+  const TensorGroup group = bsq_tokenizer_group(checkpoint);
+  return std::ranges::any_of(kLandmarks, [&](std::string_view name) { return group.has(name); });
+}
+
 TensorGroup bsq_tokenizer_group(const Checkpoint& checkpoint) {
   return TensorGroup::locate(checkpoint, kPrefixes, kLandmarks);
 }
 
 BsqTokenizerConfig read_bsq_tokenizer_config(const Checkpoint& checkpoint) {
+  check_kind(checkpoint);
   const TensorGroup group = bsq_tokenizer_group(checkpoint);
-  check_kind(checkpoint, group);
   const LayerNames names(group);
   const std::array telling = {names.convolution("decoder.conv_in") + ".weight",
                               names.convolution("decoder.up.0.block.0.conv1") + ".weight"};

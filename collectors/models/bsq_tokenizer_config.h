@@ -23,6 +23,9 @@ struct BsqTokenizerConfig {
   bool operator==(const BsqTokenizerConfig&) const = default;
 };
 
+/// True if the checkpoint holds an Infinity tokenizer, alone or beside a transformer.
+[[nodiscard]] bool has_bsq_tokenizer(const Checkpoint& checkpoint);
+
 /// The tokenizer's tensors of a checkpoint: below "vae" as published, a flat state dictionary, or a training
 /// checkpoint's trainer.vae_local.
 [[nodiscard]] TensorGroup bsq_tokenizer_group(const Checkpoint& checkpoint);
