@@ -22,7 +22,7 @@ namespace {
 constexpr std::string_view kUsage =
     "usage: kvscope_write_random_model MODEL FOLDER [SHARD_GIB]\n"
     "MODEL: var-d16 (1.2 GB), infinity-2b (bfloat16, 4.4 GB), infinity-8b (bfloat16, 16.8 GB)\n"
-    "SHARD_GIB: Infinity in shards of at most so many GiB and an index, as the 8B model is published\n";
+    "SHARD_GIB: Infinity in shards of at most so many GiB and an index, as the 8B model is published";
 
 void write_infinity(const testing::RandomInfinity& geometry, const std::filesystem::path& folder,
                     const std::vector<std::string>& rest) {
@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}\n", failure.what());
     return static_cast<int>(failure.code());
   } catch (const std::exception& failure) {
-    fmt::print(stderr, "{}", kUsage);
+    fmt::print(stderr, "{}\n", kUsage);
     return 2;
   }
 }
