@@ -3,6 +3,7 @@
 #include "collectors/base/error.h"
 #include "collectors/base/file.h"
 #include "collectors/base/hash.h"
+#include "collectors/checkpoint/checkpoint_index.h"
 #include "collectors/checkpoint/safetensors_file.h"
 #include "collectors/checkpoint/tensor_name.h"
 #include "collectors/checkpoint/torch_file.h"
@@ -10,8 +11,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstring>
+#include <iterator>
+#include <set>
+#include <system_error>
 #include <unordered_map>
+#include <utility>
 
 namespace kvscope {
 namespace {
@@ -22,8 +26,8 @@ constexpr std::string_view kTorchSave = "torch.save";
 constexpr std::string_view kSafetensors = "safetensors";
 constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
 
-bool begins_with(Bytes file, std::string_view text) {
-  return std::string_view(reinterpret_cast<const char*>(file.data()), file.size()).substr(0, text.size()) == text;
+std::string_view text_of(Bytes file) {
+  return {reinterpret_cast<const char*>(file.data()), file.size()};
 }
 
 /// Says what a file that is no checkpoint seems to be.
@@ -34,10 +38,10 @@ bool begins_with(Bytes file, std::string_view text) {
         "map_location='cpu'), NEW)",
         where);
   }
-  if (begins_with(file, "version https://git-lfs")) {
+  if (text_of(file).starts_with("version https://git-lfs")) {
     throw bad_input("{}: only a Git LFS pointer; fetch the file itself with 'git lfs pull'", where);
   }
-  if (begins_with(file, "\x89HDF")) throw bad_input("{}: an HDF5 file, expected a checkpoint", where);
+  if (text_of(file).starts_with("\x89HDF")) throw bad_input("{}: an HDF5 file, expected a checkpoint", where);
   throw bad_input("{}: neither a torch.save file nor safetensors", where);
 }
 
@@ -94,18 +98,69 @@ bool CheckpointTensor::is_contiguous() const {
 }
 
 struct Checkpoint::Implementation {
-  std::shared_ptr<const MappedFile> file;
+  std::filesystem::path path;
+  std::vector<std::shared_ptr<const MappedFile>> files;
   std::string_view container;
   std::vector<CheckpointTensor> tensors;
   std::unordered_map<std::string_view, const CheckpointTensor*> by_name;
+
+  /// Appends the tensors of a file, or of the shards of an index.
+  void read(const std::filesystem::path& file) {
+    const auto mapped = std::make_shared<const MappedFile>(file);
+    const std::string_view text = text_of(mapped->bytes());
+    // The length that begins a safetensors file may look like a brace.
+    if (!is_safetensors(mapped->bytes()) && is_checkpoint_index(text)) {
+      read_shards(file, read_checkpoint_index(text, file.string()));
+    } else {
+      read_tensors(mapped);
+    }
+  }
 
   /// Fills by_name; `tensors` stay where they are from now on.
   void index() {
     for (const auto& tensor : tensors) {
       if (!by_name.emplace(tensor.name, &tensor).second) {
-        throw bad_input("{}: tensor '{}' is there twice", file->path().string(), tensor.name);
+        throw bad_input("{}: tensor '{}' is there twice", path.string(), tensor.name);
       }
     }
+  }
+
+ private:
+  void read_tensors(const std::shared_ptr<const MappedFile>& file) {
+    const Bytes bytes = file->bytes();
+    const std::string where = file->path().string();
+    const bool torch_save = is_zip(bytes);
+    if (!torch_save && !is_safetensors(bytes)) refuse(bytes, where);
+    std::ranges::move(torch_save ? read_torch_file(bytes, where) : read_safetensors(bytes, where),
+                      std::back_inserter(tensors));
+    if (files.empty()) container = torch_save ? kTorchSave : kSafetensors;
+    files.push_back(file);
+  }
+
+  void read_shards(const std::filesystem::path& index_file, const CheckpointIndex& index) {
+    for (const auto& [shard, names] : index) {
+      const std::filesystem::path file = index_file.parent_path() / shard;
+      if (std::error_code ignored; !std::filesystem::exists(file, ignored)) {
+        throw bad_input("{}: shard '{}' is missing; the index names {}", index_file.string(), shard, index.size());
+      }
+      const std::size_t before = tensors.size();
+      read_tensors(std::make_shared<const MappedFile>(file));
+      check_shard(std::span(tensors).subspan(before), names, index_file, file);
+    }
+  }
+
+  /// A shard holds what the index says, all of it and nothing else.
+  static void check_shard(std::span<const CheckpointTensor> found, std::set<std::string> expected,
+                          const std::filesystem::path& index_file, const std::filesystem::path& file) {
+    for (const CheckpointTensor& tensor : found) {
+      if (expected.erase(tensor.name) == 0) {
+        throw bad_input("{}: tensor '{}' is not what {} says of this shard", file.string(), tensor.name,
+                        index_file.filename().string());
+      }
+    }
+    if (expected.empty()) return;
+    throw bad_input("{}: tensor '{}' is missing, which {} says to be in this shard", file.string(), *expected.begin(),
+                    index_file.filename().string());
   }
 };
 
@@ -116,24 +171,25 @@ Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
 
 Checkpoint Checkpoint::open(const std::filesystem::path& path) {
   auto implementation = std::make_unique<Implementation>();
-  implementation->file = std::make_shared<const MappedFile>(path);
-  const Bytes bytes = implementation->file->bytes();
-  const std::string where = path.string();
-  if (is_zip(bytes)) {
-    implementation->container = kTorchSave;
-    implementation->tensors = read_torch_file(bytes, where);
-  } else if (is_safetensors(bytes)) {
-    implementation->container = kSafetensors;
-    implementation->tensors = read_safetensors(bytes, where);
-  } else {
-    refuse(bytes, where);
-  }
+  implementation->path = path;
+  std::error_code ignored;  // whatever is no folder is opened, which says what is wrong with it
+  implementation->read(std::filesystem::is_directory(path, ignored) ? weights_file_of_folder(path) : path);
   implementation->index();
   return Checkpoint(std::move(implementation));
 }
 
 const std::filesystem::path& Checkpoint::path() const noexcept {
-  return implementation_->file->path();
+  return implementation_->path;
+}
+
+std::int64_t Checkpoint::file_count() const noexcept {
+  return static_cast<std::int64_t>(implementation_->files.size());
+}
+
+std::int64_t Checkpoint::file_bytes() const noexcept {
+  std::int64_t bytes = 0;
+  for (const auto& file : implementation_->files) bytes += static_cast<std::int64_t>(file->bytes().size());
+  return bytes;
 }
 
 std::string_view Checkpoint::container() const noexcept {
@@ -157,7 +213,8 @@ const CheckpointTensor& Checkpoint::at(std::string_view name) const {
 
 Checkpoint Checkpoint::subtree(std::string_view prefix) const {
   auto below = std::make_unique<Implementation>();
-  below->file = implementation_->file;
+  below->path = implementation_->path;
+  below->files = implementation_->files;
   below->container = implementation_->container;
   for (const auto& tensor : tensors()) {
     if (!is_below(tensor.name, prefix)) continue;
@@ -175,8 +232,11 @@ bool Checkpoint::has_subtree(std::string_view prefix) const noexcept {
 }
 
 std::int64_t Checkpoint::check_checksums() const {
-  if (container() != kTorchSave) return 0;
-  return check_torch_checksums(implementation_->file->bytes(), path().string());
+  std::int64_t compared = 0;
+  for (const auto& file : implementation_->files) {
+    if (is_zip(file->bytes())) compared += check_torch_checksums(file->bytes(), file->path().string());
+  }
+  return compared;
 }
 
 void for_each_block(const CheckpointTensor& tensor, const std::function<void(Bytes)>& consume) {

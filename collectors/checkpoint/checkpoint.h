@@ -27,21 +27,27 @@ struct CheckpointTensor {
   [[nodiscard]] bool is_contiguous() const;
 };
 
-/// A file of named tensors, memory-mapped: official .pth (torch.save zip) or .safetensors, told apart by
-/// content. Reading never executes anything from the file: the unpickler knows tensors, parameters,
-/// dictionaries and plain values, and refuses every other global by name.
+/// Named tensors in memory-mapped files: an official .pth (torch.save zip), a .safetensors, or several of either with
+/// an index (docs/formats/checkpoint.md), told apart by content. Reading never executes anything from a file: the
+/// unpickler knows tensors, parameters, dictionaries and plain values, and refuses every other global by name.
 class Checkpoint {
  public:
+  /// @param path  a file, an index, or a folder with either under its usual name (weights_file_of_folder())
   /// @throws Error  kBadInput naming the file, the record and what is wrong with it.
   [[nodiscard]] static Checkpoint open(const std::filesystem::path& path);
   ~Checkpoint();
   Checkpoint(Checkpoint&&) noexcept;
   Checkpoint& operator=(Checkpoint&&) noexcept;
 
+  /// As given to open().
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
-  /// "torch.save" or "safetensors".
+  /// Files with tensors: 1, or the number of shards.
+  [[nodiscard]] std::int64_t file_count() const noexcept;
+  /// Bytes of these files.
+  [[nodiscard]] std::int64_t file_bytes() const noexcept;
+  /// "torch.save" or "safetensors"; of the first shard, where there are several.
   [[nodiscard]] std::string_view container() const noexcept;
-  /// All tensors in file order. Names inside nested dictionaries are joined with '.'.
+  /// All tensors in file order, shards by their name. Names inside nested dictionaries are joined with '.'.
   [[nodiscard]] const std::vector<CheckpointTensor>& tensors() const noexcept;
   /// The tensor of that name, or nullptr.
   [[nodiscard]] const CheckpointTensor* find(std::string_view name) const noexcept;
@@ -49,12 +55,12 @@ class Checkpoint {
   [[nodiscard]] const CheckpointTensor& at(std::string_view name) const;
 
   /// The tensors below `prefix`, without it: subtree("trainer.var_wo_ddp") of a training checkpoint is the model.
-  /// Shares the mapped file.
+  /// Shares the mapped files.
   /// @throws Error  kBadInput naming file and prefix if there are none.
   [[nodiscard]] Checkpoint subtree(std::string_view prefix) const;
   /// True if the name of a tensor begins with `prefix` and a '.'.
   [[nodiscard]] bool has_subtree(std::string_view prefix) const noexcept;
-  /// Reads every byte of the file and compares it with the checksums in it (torch.save has one a record,
+  /// Reads every byte of the files and compares it with the checksums in it (torch.save has one a record,
   /// safetensors none; they are also absent where PyTorch was told not to compute them).
   /// @return the number of records compared.
   /// @throws Error  kBadInput naming file and record where one differs.

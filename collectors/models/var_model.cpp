@@ -2,6 +2,7 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/parallel.h"
+#include "collectors/models/image_pixels.h"
 #include "collectors/models/libtorch_scope.h"
 
 #include <ATen/ops/empty.h>
@@ -22,9 +23,7 @@ at::Tensor render(const VarModel& model, std::span<const at::Tensor> maps) {
   at::Tensor images = at::empty({samples, side, side, 3}, at::kByte);
   model.for_each_sample(samples, [&](std::int64_t sample) {
     const LibTorchScope sample_scope;
-    at::Tensor image = model.tokenizer.decode(maps[static_cast<std::size_t>(sample)]);
-    image = image.add_(1).mul_(0.5).mul_(255).to(at::kByte);  // the conversion truncates
-    images[sample].copy_(image[0].permute({1, 2, 0}));
+    images[sample].copy_(pixels_of_image(model.tokenizer.decode(maps[static_cast<std::size_t>(sample)])));
   });
   return images;
 }

@@ -36,7 +36,9 @@ struct VarModel {
   [[nodiscard]] at::Device device() const { return transformer.device(); }
   /// body(i) for every sample: on all threads if the model is on the CPU, else one after the other.
   void for_each_sample(std::int64_t samples, const std::function<void(std::int64_t)>& body) const;
-  [[nodiscard]] std::int64_t image_side() const { return quantiser.map_side() * tokenizer.config().downsampling(); }
+  [[nodiscard]] std::int64_t image_side() const {
+    return quantiser.map_side() * tokenizer.config().autoencoder.downsampling();
+  }
 };
 
 /// The finished images of code maps, one per sample [1, latent_width, P, P]: [samples, side, side, 3]

@@ -26,15 +26,6 @@ namespace {
 constexpr std::array<std::string_view, 3> kEmbeddingNames = {"shared.weight", "encoder.embed_tokens.weight",
                                                              "decoder.embed_tokens.weight"};
 
-/// The file of a transformers folder that holds the weights or says in which files they are, in that library's order.
-std::filesystem::path weights_of(const std::filesystem::path& folder) {
-  for (const char* name :
-       {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"}) {
-    if (std::filesystem::exists(folder / name)) return folder / name;
-  }
-  throw bad_input("{}: holds neither model.safetensors nor pytorch_model.bin, nor an index of either", folder.string());
-}
-
 std::string_view embedding_name(const TensorGroup& group) {
   const auto found = std::find_if(kEmbeddingNames.begin(), kEmbeddingNames.end(),
                                   [&](std::string_view name) { return group.has(name); });
@@ -167,7 +158,7 @@ T5Encoder& T5Encoder::operator=(T5Encoder&&) noexcept = default;
 T5Encoder T5Encoder::open(const std::filesystem::path& folder, ElementType compute_type, const ComputeDevice& device) {
   const at::ScalarType type = linear_type(compute_type);
   const T5Config config = read_t5_config(folder / "config.json");
-  Checkpoint weights = Checkpoint::open(weights_of(folder));
+  Checkpoint weights = Checkpoint::open(folder);
   check_weights(TensorGroup(weights, ""), config);
   return T5Encoder(std::make_unique<Network>(std::move(weights), config, type, libtorch_device(device)));
 }

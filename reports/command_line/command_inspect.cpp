@@ -13,7 +13,7 @@ CommandOptions inspect_options() {
           "Says what a file holds: a checkpoint (tensors, model, fingerprint), a capture (geometry, samples,\n"
           "statistics, sizes, run), scores.h5, heads.json, plan.json, replay.json or text features. The kind is told "
           "by\n"
-          "content."};
+          "content. A checkpoint in several files is named by its folder or its index."};
   auto add = command.visible.add_options();
   add("check", "read and check everything, as the command that uses the file would; a flaw is exit status 3");
   add("json", "print JSON");

@@ -3,12 +3,14 @@
 #include "collectors/base/error.h"
 #include "collectors/base/file.h"
 #include "collectors/base/json_file.h"
+#include "collectors/checkpoint/checkpoint_index.h"
 #include "collectors/checkpoint/safetensors_file.h"
 #include "collectors/checkpoint/tensor_name.h"
 #include "collectors/hdf5/hdf5_file.h"
 
 #include <algorithm>
 #include <array>
+#include <system_error>
 
 namespace kvscope {
 namespace {
@@ -62,6 +64,7 @@ bool is_hdf5(const std::filesystem::path& path) {
 }
 
 FileKind file_kind(const std::filesystem::path& path) {
+  if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) return FileKind::kCheckpoint;
   const MappedFile file(path);
   const auto bytes = file.bytes();
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -70,6 +73,7 @@ FileKind file_kind(const std::filesystem::path& path) {
   const auto first = text.find_first_not_of(" \t\r\n");
   // A safetensors file begins with eight bytes of length, of which the first may look like a brace.
   if (first != std::string_view::npos && text[first] == '{' && !is_safetensors(bytes)) {
+    if (is_checkpoint_index(text)) return FileKind::kCheckpoint;
     return kind_of_format(json_field<std::string>(parse_json(text, where), "format", where), where);
   }
   return FileKind::kCheckpoint;

@@ -16,7 +16,7 @@ enum class FileKind { kCheckpoint, kCapture, kScores, kHeads, kPlan, kReplay, kP
 [[nodiscard]] bool is_hdf5(const std::filesystem::path& path);
 
 /// What a file says of itself, whatever it is called: the `format` of an HDF5 or JSON file, else a checkpoint's
-/// container.
+/// container or index. A folder is a checkpoint.
 /// @throws Error  kBadInput if it is none of those; it names the format it found.
 [[nodiscard]] FileKind file_kind(const std::filesystem::path& path);
 

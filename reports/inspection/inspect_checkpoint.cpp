@@ -1,4 +1,5 @@
 #include "collectors/checkpoint/checkpoint.h"
+#include "collectors/models/bsq_tokenizer_config.h"
 #include "collectors/models/checkpoint_kind.h"
 #include "collectors/models/var_config.h"
 #include "collectors/models/var_tokenizer_config.h"
@@ -48,6 +49,9 @@ void add_models(Inspection& inspection, const Checkpoint& checkpoint, Inspection
   if (has_var_tokenizer(kind)) {
     add_model(inspection, "tokenizer", depth, [&] { return read_var_tokenizer_config(checkpoint); });
   }
+  if (has_bsq_tokenizer(checkpoint)) {
+    add_model(inspection, "tokenizer", depth, [&] { return read_bsq_tokenizer_config(checkpoint); });
+  }
 }
 
 }  // namespace
@@ -61,7 +65,9 @@ Inspection inspect_checkpoint(const std::filesystem::path& path, InspectionDepth
     bytes += bytes_of(tensor);
   }
   Inspection inspection;
+  inspection.add_bytes("file_bytes", checkpoint.file_bytes());
   inspection.add("container", checkpoint.container());
+  inspection.add("file_count", checkpoint.file_count());
   inspection.add("tensor_count", static_cast<std::int64_t>(checkpoint.tensors().size()));
   inspection.add("elements", elements);
   inspection.add_bytes("tensor_bytes", bytes);

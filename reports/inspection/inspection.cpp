@@ -39,7 +39,8 @@ Inspection inspect_file(const std::filesystem::path& path, InspectionDepth depth
   Inspection inspection;
   inspection.add("file", path.string());
   inspection.add("kind", file_kind_name(kind));
-  inspection.add_bytes("file_bytes", static_cast<std::int64_t>(std::filesystem::file_size(path)));
+  if (kind != FileKind::kCheckpoint)  // which may be several files
+    inspection.add_bytes("file_bytes", static_cast<std::int64_t>(std::filesystem::file_size(path)));
   Inspection specific = inspect_kind(kind, path, depth);
   std::move(specific.facts.begin(), specific.facts.end(), std::back_inserter(inspection.facts));
   inspection.tables = std::move(specific.tables);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the checkpoint fuzzers beside this script: tiny files in the formats of torch.save and safetensors.
+"""Writes the seeds of the checkpoint fuzzers beside this script: tiny files in the formats of torch.save and safetensors,
+and indices of shards.
 
 usage: make_corpus.py
 
@@ -106,6 +107,10 @@ files["fuzz_safetensors/two.safetensors"] = safetensors(
     {"__metadata__": {"format": "pt"}, "a": {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]},
      "b": {"dtype": "BF16", "shape": [3], "data_offsets": [8, 14]}}, bytes(14))
 files["fuzz_safetensors/empty.safetensors"] = safetensors({"n": {"dtype": "I64", "shape": [0, 4], "data_offsets": [0, 0]}}, b"")
+files["fuzz_checkpoint_index/torch.json"] = json.dumps(
+    {"metadata": {"total_size": 96}, "weight_map": {"pos_start": "pytorch_model-00001-of-00002.bin",
+                                                    "head.bias": "pytorch_model-00002-of-00002.bin"}}, indent=2).encode()
+files["fuzz_checkpoint_index/escape.json"] = b'{"weight_map":{"a":"../model.safetensors","b":"\\u00e9.bin"}}'
 for name, content in files.items():
     (here / name).parent.mkdir(parents=True, exist_ok=True)
     (here / name).write_bytes(content)

@@ -54,6 +54,7 @@ TEST_SUITE("reports.inspection.inspection") {
     CHECK(json["container"] == "torch.save");
     CHECK(json["tensor_count"] == 51);
     CHECK(json["checksums_compared"] == 53);
+    CHECK(json["file_bytes"] == std::filesystem::file_size(repository_file("tests/data/var_basic/var.pth")));
     CHECK(json["transformer"].get<std::string>().find("depth 3, width 128, 2 heads of 64") != std::string::npos);
     CHECK(json["tensors"].size() == 51);
     CHECK(json["tensors"][1]["name"] == "pos_1LC");
@@ -62,6 +63,42 @@ TEST_SUITE("reports.inspection.inspection") {
     CHECK(text.status == 0);
     CHECK(text.out.find("VAR tokenizer, 32 base channels") != std::string::npos);
     CHECK(text.out.find("quantize.embedding.weight") != std::string::npos);
+  }
+
+  TEST_CASE("weights in several files are inspected by their folder or their index") {
+    const TemporaryFolder folder;
+    const auto shard = [&](const std::string& file, const std::string& tensor) {
+      write_file(folder / file,
+                 testing::safetensors_bytes("{\"" + tensor + R"(":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
+                                            testing::raw(std::vector<float>{1, 2})));
+    };
+    shard("model-00001-of-00002.safetensors", "pos_start");
+    shard("model-00002-of-00002.safetensors", "text_proj_for_sos.ca.v_bias");
+    write_file(folder / "model.safetensors.index.json",
+               R"({"weight_map": {"pos_start": "model-00001-of-00002.safetensors",
+                   "text_proj_for_sos.ca.v_bias": "model-00002-of-00002.safetensors"}})");
+    for (const auto& path : {folder.path(), folder / "model.safetensors.index.json"}) {
+      const Json json = inspected(path, false);
+      CHECK(json["kind"] == "checkpoint");
+      CHECK(json["container"] == "safetensors");
+      CHECK(json["file_count"] == 2);
+      CHECK(json["file_bytes"] == std::filesystem::file_size(folder / "model-00001-of-00002.safetensors") +
+                                      std::filesystem::file_size(folder / "model-00002-of-00002.safetensors"));
+      CHECK(json["tensor_count"] == 2);
+      CHECK(json["holds"] == "Infinity transformer");
+    }
+    std::filesystem::remove(folder / "model-00002-of-00002.safetensors");
+    const auto cut = run({"inspect", folder.path().string()});
+    CHECK(cut.status == 3);
+    CHECK(cut.err.find("shard 'model-00002-of-00002.safetensors' is missing") != std::string::npos);
+    std::filesystem::remove(folder / "model.safetensors.index.json");
+    CHECK(run({"inspect", folder.path().string()}).status == 3);
+  }
+
+  TEST_CASE("a tokenizer of bits shows its geometry") {
+    const Json json = inspected(repository_file("tests/data/infinity_patchify/vae.pth"), true);
+    CHECK(json["holds"] == "Infinity tokenizer");
+    CHECK(json["tokenizer"].get<std::string>().find("BSQ tokenizer, 14 bits per cell") == 0);
   }
 
   TEST_CASE("weights that make no model are a finding and with check an error") {
