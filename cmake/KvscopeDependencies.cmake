@@ -81,6 +81,11 @@ if(KVSCOPE_CUDA)
   endif()
 endif()
 
+set(KVSCOPE_HAS_TORCH_CUDA OFF)
+if(KVSCOPE_TORCH)
+  kvscope_torch_find_cuda()
+endif()
+
 # CUPTI: the records of what a GPU does. Its headers alone are needed here; the library is loaded at run time.
 set(KVSCOPE_HAS_CUPTI OFF)
 set(KVSCOPE_HAS_NVTX OFF)

@@ -44,6 +44,34 @@ target_link_libraries(kvscope_torch INTERFACE
   ${_kvscope_torch_lib}/libtorch_cpu.so ${_kvscope_torch_lib}/libc10.so)
 # Libraries that libtorch_cpu itself needs are found through its own run path.
 target_link_options(kvscope_torch INTERFACE -Wl,--allow-shlib-undefined)
-set(CMAKE_BUILD_RPATH ${_kvscope_torch_lib})
+# Our own folder is for libraries that programs load at run time.
+set(CMAKE_BUILD_RPATH ${_kvscope_torch_lib} ${PROJECT_BINARY_DIR}/lib)
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
 set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
 message(STATUS "LibTorch: ${_kvscope_torch_version} in ${KVSCOPE_TORCH_ROOT}")
+
+# kvscope_torch_find_cuda()
+#   LibTorch's CUDA side as the target kvscope_torch_cuda, for libraries that programs load at run time, and
+#   KVSCOPE_HAS_TORCH_CUDA: it takes nvcc's toolkit for the headers, and a LibTorch that has that side.
+function(kvscope_torch_find_cuda)
+  set(KVSCOPE_HAS_TORCH_CUDA OFF PARENT_SCOPE)
+  cmake_path(GET KVSCOPE_TORCH_CPU_LIBRARY PARENT_PATH folder)
+  if(NOT KVSCOPE_HAS_CUDA)
+    message(STATUS "CUDA graphs: left out with CUDA")
+    return()
+  endif()
+  foreach(file IN ITEMS ${folder}/libtorch_cuda.so ${folder}/libc10_cuda.so
+                        ${KVSCOPE_TORCH_ROOT}/include/ATen/cuda/CUDAGraph.h)
+    if(NOT EXISTS ${file})
+      message(STATUS "CUDA graphs: left out, this LibTorch has no ${file}")
+      return()
+    endif()
+  endforeach()
+  add_library(kvscope_torch_cuda INTERFACE)
+  target_include_directories(kvscope_torch_cuda SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
+  target_link_libraries(kvscope_torch_cuda INTERFACE kvscope_torch ${folder}/libtorch_cuda.so ${folder}/libc10_cuda.so)
+  # Every symbol of ours must be there, whatever those libraries themselves miss here.
+  target_link_options(kvscope_torch_cuda INTERFACE -Wl,--no-undefined)
+  set(KVSCOPE_HAS_TORCH_CUDA ON PARENT_SCOPE)
+  message(STATUS "CUDA graphs: a library that is loaded at run time")
+endfunction()

@@ -71,6 +71,9 @@ class Engine {
   /// Where it computes, and where the tensors are that caches see; sessions take and give tensors on the CPU.
   [[nodiscard]] virtual ComputeDevice device() const { return {}; }
 
+  /// Whether steps run from graphs with a cache that can be captured and serves several batches (step_graphs.h).
+  [[nodiscard]] virtual bool uses_graphs() const { return false; }
+
   /// Starts a batch; calls nothing on any cache but attend() later on (callers call begin()).
   /// @throws Error  kUsage for labels out of range or impossible sampling settings.
   [[nodiscard]] virtual std::unique_ptr<GenerationSession> start(const GenerationRequest& request) const = 0;

@@ -4,9 +4,11 @@
 #include "collectors/models/checkpoint_kind.h"
 #include "collectors/models/var_engine.h"
 
+#include <utility>
+
 namespace kvscope {
 
-std::unique_ptr<Engine> load_engine(const EngineOptions& options) {
+std::unique_ptr<Engine> load_engine(EngineOptions options) {
   const CheckpointKind kind = checkpoint_kind(Checkpoint::open(options.transformer));
   switch (kind) {
     case CheckpointKind::kVarTransformer:
@@ -17,7 +19,8 @@ std::unique_ptr<Engine> load_engine(const EngineOptions& options) {
                               .device = options.device,
                               .rows = std::nullopt,
                               .scales = options.scales,
-                              .heads = options.heads});
+                              .heads = options.heads,
+                              .graphs = std::move(options.graphs)});
     case CheckpointKind::kVarTokenizer:
       throw bad_input("{}: expected a transformer, found a file that looks like a {}", options.transformer.string(),
                       kind_name(kind));

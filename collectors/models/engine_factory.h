@@ -3,6 +3,7 @@
 #include "collectors/base/element_type.h"
 #include "collectors/gpu/compute_device.h"
 #include "collectors/models/engine.h"
+#include "collectors/models/graph_backend.h"
 
 #include <filesystem>
 #include <memory>
@@ -18,12 +19,13 @@ struct EngineOptions {
   ComputeDevice device;                              ///< of weights, activations and the KV cache
   std::vector<int> scales;  ///< sides of the scales; needed only where the weights do not tell them
   int heads = 0;            ///< heads of a model whose weights do not tell them; 0: the family's published rule
+  std::unique_ptr<GraphBackend> graphs;  ///< of `device`, to run steps from (step_graphs.h); null: eager
 };
 
 /// Loads a model of whatever family its tensor names say.
 /// @throws Error  kBadInput if a file is no model, of a family that kvscope does not run, or its tensors do
 ///                not fit; kUsage for a compute type or scales that are impossible; kEnvironment for a GPU that is not
 ///                there or cannot be used.
-[[nodiscard]] std::unique_ptr<Engine> load_engine(const EngineOptions& options);
+[[nodiscard]] std::unique_ptr<Engine> load_engine(EngineOptions options);
 
 }  // namespace kvscope

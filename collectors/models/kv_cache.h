@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -47,6 +48,19 @@ class KvCache {
   /// @return      [rows, heads, N_k, head_dim], in q's element type
   virtual at::Tensor attend(const AttentionSite& site, const Step& step, const at::Tensor& q, const at::Tensor& k,
                             const at::Tensor& v) = 0;
+
+  /// Whether what attend() does on the device can be recorded once per step and done again later for other keys and
+  /// values (step_graphs.h): then the identity of the memory that these recordings read and write, else null. That
+  /// takes an attend() which queues the same work on the same addresses whenever it is called for the same layer, step
+  /// and number of rows, and which asks the device for nothing.
+  ///
+  /// The identity becomes another one, and the old one expires, when the cache puts any of this memory elsewhere: in
+  /// begin() for another number of rows, or in the first attend() of a step, never in a later one.
+  [[nodiscard]] virtual std::shared_ptr<const void> capturable_memory() const { return nullptr; }
+
+  /// Does what attend() does on the host at `step`, for all layers: the device's part comes from a recording. In the
+  /// order of steps as attend(). Called only for caches that can be captured.
+  virtual void replay_on_host(const Step&) {}
 
   /// Bytes of keys and values now held, over all layers and rows.
   [[nodiscard]] virtual std::int64_t held_bytes() const = 0;

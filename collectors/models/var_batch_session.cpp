@@ -36,6 +36,11 @@ VarBatchSession::VarBatchSession(std::shared_ptr<const VarModel> model, Generati
   condition_ = condition_of_rows(*model_, request_.labels);
   input_ = model_->transformer.first_input(condition_);
   map_ = model_->quantiser.empty_map(batch());
+  // Whoever looks at every layer, and a backward pass, want tensors of their own.
+  if (model_->graphs != nullptr && !request_.with_gradients && !observer_.input && !observer_.block) {
+    generation_ = model_->graphs->begin_generation();
+    condition_vectors_ = condition_.vectors();
+  }
 }
 
 StepOutcome VarBatchSession::advance(KvCache& cache, const std::optional<at::Tensor>& forced_tokens) {
@@ -45,44 +50,56 @@ StepOutcome VarBatchSession::advance(KvCache& cache, const std::optional<at::Ten
   require(!done(), "GenerationSession: all steps are done");
   const PhaseRange range({.phase = Phase::kStep, .step = step_});
   if (forced_tokens) check_tokens(*model_, *forced_tokens, batch(), step_);
-  run_blocks(cache);
   StepOutcome outcome;
   outcome.step = step_;
-  outcome.logits = guided_logits();
+  outcome.logits = guided(logits_of_rows(cache));
   outcome.tokens = draw_tokens(request_, step_, outcome.logits);
   take((forced_tokens ? *forced_tokens : outcome.tokens).to(input_.device()));
   ++step_;
   return outcome;
 }
 
-void VarBatchSession::run_blocks(KvCache& cache) {
+at::Tensor VarBatchSession::logits_of_rows(KvCache& cache) const {
+  if (!generation_) return run_transformer(cache, input_, condition_);
+  const StepGraphs::Inputs inputs{.generation = *generation_, .constants = condition_vectors_, .input = input_};
+  return model_->graphs->run(cache, {.index = step_, .table = &model_->steps}, inputs,
+                             [&](const std::vector<at::Tensor>& vectors, const at::Tensor& input) {
+                               const auto condition = VarTransformer::Condition::of_vectors(vectors);
+                               return run_transformer(cache, input, condition);
+                             });
+}
+
+at::Tensor VarBatchSession::run_transformer(KvCache& cache, at::Tensor x,
+                                            const VarTransformer::Condition& condition) const {
   const VarTransformer& transformer = model_->transformer;
   const VarConfig& config = transformer.config();
   at::Tensor q;
   at::Tensor k;
   at::Tensor v;
   if (observer_.input) {
-    for (std::int64_t row = 0; row < rows(); ++row) observer_.input(step_, row, input_[row]);
+    for (std::int64_t row = 0; row < rows(); ++row) observer_.input(step_, row, x[row]);
   }
   for (int layer = 0; layer < config.depth; ++layer) {
     // A backward pass needs every layer's own.
     if (layer == 0 || request_.with_gradients) {
       q = at::empty({rows(), config.heads, model_->steps.n_query(step_), config.head_dim},
-                    input_.options().dtype(transformer.compute_type()));
+                    x.options().dtype(transformer.compute_type()));
       k = at::empty_like(q);
       v = at::empty_like(q);
     }
     {
       const PhaseRange range({.phase = Phase::kProjection, .layer = layer});
-      transformer.before_attention(layer, input_, condition_, q, k, v);
+      transformer.before_attention(layer, x, condition, q, k, v);
     }
     const at::Tensor attended = attend(cache, layer, q, k, v);
     {
       const PhaseRange range({.phase = Phase::kFeedForward, .layer = layer});
-      transformer.after_attention(layer, attended, condition_, input_);
+      transformer.after_attention(layer, attended, condition, x);
     }
-    observe_block(layer);
+    observe_block(layer, x);
   }
+  const PhaseRange range({.phase = Phase::kHead});
+  return transformer.logits(x, condition);
 }
 
 at::Tensor VarBatchSession::attend(KvCache& cache, int layer, const at::Tensor& q, const at::Tensor& k,
@@ -93,15 +110,14 @@ at::Tensor VarBatchSession::attend(KvCache& cache, int layer, const at::Tensor& 
                       {.index = step_, .table = &model_->steps}, q, k, v);
 }
 
-void VarBatchSession::observe_block(int layer) const {
+void VarBatchSession::observe_block(int layer, const at::Tensor& x) const {
   if (!observer_.block) return;
-  for (std::int64_t row = 0; row < rows(); ++row) observer_.block(step_, layer, row, input_[row]);
+  for (std::int64_t row = 0; row < rows(); ++row) observer_.block(step_, layer, row, x[row]);
 }
 
-at::Tensor VarBatchSession::guided_logits() const {
+at::Tensor VarBatchSession::guided(const at::Tensor& of_rows) const {
   const PhaseRange range({.phase = Phase::kHead});
   const double strength = guidance_at(request_, model_->steps, step_);
-  const at::Tensor of_rows = model_->transformer.logits(input_, condition_);
   const at::Tensor conditional = of_rows.narrow(0, 0, batch());
   const at::Tensor unconditional = of_rows.narrow(0, batch(), batch());
   return conditional.mul(1.0 + strength).sub_(unconditional.mul(strength)).to(at::kCPU);

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <vector>
 
 namespace kvscope {
 
@@ -15,6 +17,9 @@ namespace kvscope {
 /// Nothing waits for the device inside a step: its one copy to the host is that of the logits, from which tokens are
 /// drawn (draw_tokens()); logits, tokens and images are on the CPU. The library may sum in another order for other
 /// batches, so unlike VarSession's, bits may depend on the batch.
+///
+/// Where the model has graphs, the transformer of a step runs from them (StepGraphs), unless gradients are asked for or
+/// somebody observes every block; guidance, drawing and embedding, which depend on the request, do not.
 class VarBatchSession : public GenerationSession {
  public:
   /// @throws Error  kUsage for labels out of range or impossible sampling settings.
@@ -28,20 +33,26 @@ class VarBatchSession : public GenerationSession {
   [[nodiscard]] std::int64_t batch() const { return static_cast<std::int64_t>(request_.labels.size()); }
   [[nodiscard]] std::int64_t rows() const { return 2 * batch(); }
 
-  void run_blocks(KvCache& cache);
+  /// [rows, N_k, vocabulary] float32
+  [[nodiscard]] at::Tensor logits_of_rows(KvCache& cache) const;
+  /// The same from the residual stream x before the first block, launch by launch.
+  [[nodiscard]] at::Tensor run_transformer(KvCache& cache, at::Tensor x,
+                                           const VarTransformer::Condition& condition) const;
   [[nodiscard]] at::Tensor attend(KvCache& cache, int layer, const at::Tensor& q, const at::Tensor& k,
                                   const at::Tensor& v) const;
-  [[nodiscard]] at::Tensor guided_logits() const;  ///< on the CPU
+  [[nodiscard]] at::Tensor guided(const at::Tensor& of_rows) const;  ///< logits on the CPU
   void take(const at::Tensor& tokens);
-  void observe_block(int layer) const;
+  void observe_block(int layer, const at::Tensor& x) const;
 
   std::shared_ptr<const VarModel> model_;
   GenerationRequest request_;
   VarObserver observer_;
   int step_ = 0;
-  VarTransformer::Condition condition_;  ///< of all rows
-  at::Tensor input_;                     ///< residual stream, [rows, N_k, C]
-  at::Tensor map_;                       ///< code maps, [batch, latent_width, P, P]
+  VarTransformer::Condition condition_;        ///< of all rows
+  std::optional<std::uint64_t> generation_;    ///< its number among the model's graphs; none: it goes without
+  std::vector<at::Tensor> condition_vectors_;  ///< of condition_, where it goes with graphs
+  at::Tensor input_;                           ///< residual stream, [rows, N_k, C]
+  at::Tensor map_;                             ///< code maps, [batch, latent_width, P, P]
 };
 
 }  // namespace kvscope

@@ -54,7 +54,7 @@ void check_compute_type(const VarEngineOptions& options) {
   throw usage_error("compute type {} is not supported; float32 and bfloat16 are", element_name(type));
 }
 
-std::shared_ptr<const VarModel> load_model(const VarEngineOptions& options) {
+std::shared_ptr<const VarModel> load_model(VarEngineOptions options) {
   check_compute_type(options);
   const at::Device device = libtorch_device(options.device);
   Checkpoint transformer_file = Checkpoint::open(options.transformer);
@@ -73,6 +73,8 @@ std::shared_ptr<const VarModel> load_model(const VarEngineOptions& options) {
   VarTokenizer tokenizer(tokenizer_group, tokenizer_config, device);
   const RowExecution rows =
       options.rows.value_or(options.device.is_cuda() ? RowExecution::kTogether : RowExecution::kOneByOne);
+  std::shared_ptr<StepGraphs> graphs;
+  if (options.graphs != nullptr) graphs = std::make_shared<StepGraphs>(std::move(options.graphs));
   return std::make_shared<const VarModel>(VarModel{.transformer_file = std::move(transformer_file),
                                                    .tokenizer_file = std::move(tokenizer_file),
                                                    .info = std::move(info),
@@ -83,7 +85,8 @@ std::shared_ptr<const VarModel> load_model(const VarEngineOptions& options) {
                                                    .unconditional = std::move(unconditional),
                                                    .softmax_scale = {static_cast<float>(config.softmax_scale())},
                                                    .logit_bounds = std::move(bounds),
-                                                   .rows = rows});
+                                                   .rows = rows,
+                                                   .graphs = std::move(graphs)});
 }
 
 }  // namespace
@@ -107,6 +110,9 @@ ComputeDevice VarEngine::device() const {
   const at::Device device = model_->device();
   if (device.is_cpu()) return {};
   return {.kind = DeviceKind::kCuda, .ordinal = device.index()};
+}
+bool VarEngine::uses_graphs() const {
+  return model_->graphs != nullptr && model_->rows == RowExecution::kTogether;
 }
 const VarConfig& VarEngine::config() const {
   return model_->transformer.config();
@@ -168,8 +174,8 @@ at::Tensor VarEngine::decode(const std::vector<at::Tensor>& tokens) const {
   return render(*model_, maps);
 }
 
-std::unique_ptr<VarEngine> load_var_engine(const VarEngineOptions& options) {
-  return std::make_unique<VarEngine>(load_model(options));
+std::unique_ptr<VarEngine> load_var_engine(VarEngineOptions options) {
+  return std::make_unique<VarEngine>(load_model(std::move(options)));
 }
 
 }  // namespace kvscope

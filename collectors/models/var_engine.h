@@ -3,6 +3,7 @@
 #include "collectors/base/element_type.h"
 #include "collectors/gpu/compute_device.h"
 #include "collectors/models/engine.h"
+#include "collectors/models/graph_backend.h"
 #include "collectors/models/row_execution.h"
 #include "collectors/models/var_config.h"
 #include "collectors/models/var_tokenizer_config.h"
@@ -23,6 +24,7 @@ struct VarEngineOptions {
   std::optional<RowExecution> rows;                  ///< default: one by one on a CPU, together on a GPU
   std::vector<int> scales;                           ///< see VarConfigOptions
   int heads = 0;                                     ///< see VarConfigOptions
+  std::unique_ptr<GraphBackend> graphs;              ///< runs steps of rows together (StepGraphs); null: eager
 };
 
 /// Sees intermediate values of a generation. The tensors may be overwritten afterwards: clone to keep.
@@ -56,6 +58,7 @@ class VarEngine : public Engine {
   [[nodiscard]] std::int64_t classes() const override;
   [[nodiscard]] std::int64_t vocabulary() const override;
   [[nodiscard]] ComputeDevice device() const override;
+  [[nodiscard]] bool uses_graphs() const override;
   [[nodiscard]] std::unique_ptr<GenerationSession> start(const GenerationRequest& request) const override;
   [[nodiscard]] std::unique_ptr<GenerationSession> start(const GenerationRequest& request, VarObserver observer) const;
 
@@ -79,6 +82,6 @@ class VarEngine : public Engine {
 /// @throws Error  kBadInput if a file is missing, is not what it should be, or both do not belong
 ///                together; kUsage for a compute type that the device does not compute in or impossible scales;
 ///                kEnvironment for a GPU that is not there or cannot be used.
-[[nodiscard]] std::unique_ptr<VarEngine> load_var_engine(const VarEngineOptions& options);
+[[nodiscard]] std::unique_ptr<VarEngine> load_var_engine(VarEngineOptions options);
 
 }  // namespace kvscope

@@ -4,6 +4,7 @@
 #include "collectors/geometry/model_info.h"
 #include "collectors/geometry/step_table.h"
 #include "collectors/models/row_execution.h"
+#include "collectors/models/step_graphs.h"
 #include "collectors/models/var_quantiser.h"
 #include "collectors/models/var_tokenizer.h"
 #include "collectors/models/var_transformer.h"
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -32,6 +34,8 @@ struct VarModel {
 
   /// Whether every row is computed on its own; else all rows of a batch are together in every operation.
   RowExecution rows = RowExecution::kOneByOne;
+  /// Steps of rows together run from these; null: launch by launch.
+  std::shared_ptr<StepGraphs> graphs;
 
   [[nodiscard]] at::Device device() const { return transformer.device(); }
   /// body(i) for every sample: on all threads if the model is on the CPU, else one after the other.

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace kvscope {
@@ -27,6 +28,11 @@ constexpr double kUnitLengthEpsilon = 1e-12;
 const float kLargestLogTemperature = static_cast<float>(std::log(100.0));
 // Order of the six AdaLN vectors.
 enum AdaVector { kGate1, kGate2, kScale1, kScale2, kShift1, kShift2, kAdaVectors };
+
+using BlockCondition = VarTransformer::Condition::Block;
+constexpr std::array kBlockVectors = {&BlockCondition::gate1,         &BlockCondition::gate2,
+                                      &BlockCondition::scale1_plus_1, &BlockCondition::scale2_plus_1,
+                                      &BlockCondition::shift1,        &BlockCondition::shift2};
 
 at::Tensor rows_of_six(const at::Tensor& six, AdaVector row) {
   return six.select(0, row);
@@ -120,6 +126,26 @@ VarTransformer::Condition VarTransformer::condition(std::int64_t label) const {
   return result;
 }
 
+std::vector<at::Tensor> VarTransformer::Condition::vectors() const {
+  std::vector<at::Tensor> all = {head_scale_plus_1, head_shift};
+  for (const Block& block : blocks) {
+    for (const auto vector : kBlockVectors) all.push_back(block.*vector);
+  }
+  return all;
+}
+
+VarTransformer::Condition VarTransformer::Condition::of_vectors(const std::vector<at::Tensor>& vectors) {
+  Condition condition;
+  auto next = vectors.begin();
+  condition.head_scale_plus_1 = *next++;
+  condition.head_shift = *next++;
+  while (next != vectors.end()) {
+    Block& block = condition.blocks.emplace_back();
+    for (const auto vector : kBlockVectors) block.*vector = *next++;
+  }
+  return condition;
+}
+
 VarTransformer::Condition VarTransformer::of_rows(const std::vector<const Condition*>& rows) {
   const LibTorchScope scope;
   const auto stack = [&](const auto& member) {
@@ -132,15 +158,10 @@ VarTransformer::Condition VarTransformer::of_rows(const std::vector<const Condit
   all.head_scale_plus_1 = stack([](const Condition& row) { return row.head_scale_plus_1; });
   all.head_shift = stack([](const Condition& row) { return row.head_shift; });
   for (std::size_t layer = 0; layer < rows.front()->blocks.size(); ++layer) {
-    const auto of_block = [&](at::Tensor Condition::Block::*vector) {
-      return stack([&](const Condition& row) { return row.blocks[layer].*vector; });
-    };
-    all.blocks.push_back({.gate1 = of_block(&Condition::Block::gate1),
-                          .gate2 = of_block(&Condition::Block::gate2),
-                          .scale1_plus_1 = of_block(&Condition::Block::scale1_plus_1),
-                          .scale2_plus_1 = of_block(&Condition::Block::scale2_plus_1),
-                          .shift1 = of_block(&Condition::Block::shift1),
-                          .shift2 = of_block(&Condition::Block::shift2)});
+    Condition::Block& block = all.blocks.emplace_back();
+    for (const auto vector : kBlockVectors) {
+      block.*vector = stack([&](const Condition& row) { return row.blocks[layer].*vector; });
+    }
   }
   return all;
 }

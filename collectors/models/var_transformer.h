@@ -36,6 +36,11 @@ class VarTransformer {
     at::Tensor start;  ///< class embedding, [1, C], of all rows [rows, 1, C]
     std::vector<Block> blocks;
     at::Tensor head_scale_plus_1, head_shift;  ///< as the vectors of a block
+
+    /// All but `start`, in an order of their own: what every step reads.
+    [[nodiscard]] std::vector<at::Tensor> vectors() const;
+    /// The condition that vectors() came from, without its `start`.
+    [[nodiscard]] static Condition of_vectors(const std::vector<at::Tensor>& vectors);
   };
 
   /// Refers to the checkpoint's mapped tensors where types agree and `device` is the CPU.

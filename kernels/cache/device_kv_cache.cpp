@@ -97,6 +97,14 @@ at::Tensor DeviceKvCache::attend(const AttentionSite& site, const Step& step, co
   return layer.attend(*self.kernels, stream, site, step.index, q.contiguous(), k.contiguous(), v.contiguous());
 }
 
+std::shared_ptr<const void> DeviceKvCache::capturable_memory() const {
+  return implementation_->shared == nullptr ? nullptr : implementation_->shared->memory();
+}
+
+void DeviceKvCache::replay_on_host(const Step& step) {
+  for (const auto& layer : implementation_->layers) layer->replay_on_host(step.index);
+}
+
 std::int64_t DeviceKvCache::held_bytes() const {
   const Implementation& self = *implementation_;
   std::int64_t bytes = 0;

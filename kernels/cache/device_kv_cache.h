@@ -26,7 +26,7 @@ struct DeviceCacheOptions {
 /// CompressedKvCache in device memory: the same plan, rules and slots, one flat buffer for K and one for V per layer,
 /// allocated once by LibTorch's allocator. attend() only queues kernels on the current stream of the tensors' device;
 /// nothing waits for the device and no length is read back, because a plan's counts are exact. (At the first step each
-/// layer's softmax scales are uploaded, which does wait.)
+/// layer's softmax scales are uploaded, which does wait.) So its calls can be captured once every layer has attended.
 ///
 /// Under the plan "lossless" it is a full cache of the same kernels: what a later step reads, preallocated, no copy.
 /// Rankings are those of CompressedKvCache where scores are equal; scores and outputs differ by roundings.
@@ -43,6 +43,9 @@ class DeviceKvCache : public PlannedKvCache {
   /// @throws Error   kUsage for others, other shapes or another order of calls.
   at::Tensor attend(const AttentionSite& site, const Step& step, const at::Tensor& q, const at::Tensor& k,
                     const at::Tensor& v) override;
+
+  [[nodiscard]] std::shared_ptr<const void> capturable_memory() const override;
+  void replay_on_host(const Step& step) override;
 
   /// Read back from the device: waits for it.
   [[nodiscard]] std::int64_t held_bytes() const override;

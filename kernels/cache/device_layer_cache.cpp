@@ -45,6 +45,13 @@ DevicePlan::DevicePlan(const Plan& plan, const TokenLifetimes& lifetimes, std::i
   constexpr std::int64_t kPlacesPerPacket = 4;
   stride_ = (stride_ + kPlacesPerPacket - 1) / kPlacesPerPacket * kPlacesPerPacket;
   allocate_workspaces();
+  memory_moved();
+}
+
+void DevicePlan::reserve_workspace(std::int64_t bytes) {
+  if (bytes <= workspace.bytes()) return;
+  workspace.reserve(bytes, device_);
+  memory_moved();
 }
 
 DevicePlan::Places DevicePlan::make_places() const {
@@ -150,6 +157,7 @@ void DeviceLayerCache::set_site(const AttentionSite& site) {
   if (values == host_scale_) return;
   host_scale_ = std::move(values);
   site_ = {host_scale_, shared_.device()};
+  shared_.memory_moved();
 }
 
 at::Tensor DeviceLayerCache::attend(gpu::DeviceKernels& kernels, gpu::DeviceStream stream, const AttentionSite& site,
@@ -181,8 +189,18 @@ at::Tensor DeviceLayerCache::attend(gpu::DeviceKernels& kernels, gpu::DeviceStre
     merge(kernels, stream, tokens, shared_.carry_losers.view(shared_.stride()), shared_.carried.view(shared_.stride()));
   }
   carry_on(kernels, stream, tokens, step);
-  ++next_step_;
+  advance(step);
   return output;
+}
+
+void DeviceLayerCache::advance(int step) {
+  held_ = shared_.schedule().at(layer_, step).selects ? counted_[step % 2].data() : planned_held(step + 1);
+  next_step_ = step + 1;
+}
+
+void DeviceLayerCache::replay_on_host(int step) {
+  require(next_step_ == step, "DeviceKvCache: steps ascend by one");
+  advance(step);
 }
 
 void DeviceLayerCache::select(gpu::DeviceKernels& kernels, gpu::DeviceStream stream, gpu::DeviceTokens& tokens,
@@ -214,7 +232,7 @@ void DeviceLayerCache::select(gpu::DeviceKernels& kernels, gpu::DeviceStream str
                                     .logit_bound = host_scale_.size() > index(heads) ? site_.at(heads) : nullptr,
                                     .scores = shared_.scores.data(),
                                     .stride = stride};
-    shared_.workspace.reserve(kernels.observation_workspace_bytes(problem), shared_.device());
+    shared_.reserve_workspace(kernels.observation_workspace_bytes(problem));
     problem.workspace = shared_.workspace.as<float>();
     kernels.observation_scores(problem, stream);
   }
@@ -304,7 +322,7 @@ void DeviceLayerCache::attend_to(gpu::DeviceKernels& kernels, gpu::DeviceStream 
     problem.index_stride = shared_.stride();
     problem.attended = shared_.attended.count.data();
   }
-  shared_.workspace.reserve(kernels.attention_workspace_bytes(problem), shared_.device());
+  shared_.reserve_workspace(kernels.attention_workspace_bytes(problem));
   problem.workspace = shared_.workspace.data();
   kernels.attention(problem, stream);
 }
@@ -313,7 +331,6 @@ void DeviceLayerCache::carry_on(gpu::DeviceKernels& kernels, gpu::DeviceStream s
                                 int step) {
   const Plan& plan = shared_.plan();
   const LayerStepSchedule& schedule = shared_.schedule().at(layer_, step);
-  held_ = schedule.selects ? counted_[step % 2].data() : planned_held(step + 1);
   if (schedule.most_kept == 0) return;
   gpu::CompactionProblem problem{.tokens = tokens,
                                  .most_kept = schedule.most_kept,
@@ -344,21 +361,22 @@ std::int64_t DeviceLayerCache::held_tokens() const {
 
 std::int64_t DeviceLayerCache::overhead_bytes() const {
   return first_slot_.bytes() + planned_held_.bytes() + counted_[0].bytes() + counted_[1].bytes() + token_.bytes() +
-         collected_.bytes() + site_.bytes() + snapshot_.held.bytes() + snapshot_.token.bytes() +
-         snapshot_.places.bytes() + snapshot_.count.bytes();
+         collected_.bytes() + site_.bytes() + snapshot_.token.bytes() + snapshot_.places.bytes() +
+         snapshot_.count.bytes();
 }
 
 void DeviceLayerCache::record_attended(int step) {
   const at::Device device = shared_.device();
   const auto snap = [&](DeviceArray<std::int32_t>& copy, const DeviceArray<std::int32_t>& source) {
     const auto size = source.bytes() / static_cast<std::int64_t>(sizeof(std::int32_t));
-    if (copy.bytes() != source.bytes()) copy = {size, device};
+    if (copy.bytes() != source.bytes()) {
+      copy = {size, device};
+      shared_.memory_moved();
+    }
     copy.copy_from(source);
   };
-  snapshot_.step = step;
-  snapshot_.selected = shared_.schedule().at(layer_, step).selects;
   snap(snapshot_.token, token_);
-  if (!snapshot_.selected) return;
+  if (!shared_.schedule().at(layer_, step).selects) return;
   snap(snapshot_.places, shared_.attended.places);
   snap(snapshot_.count, shared_.attended.count);
 }
@@ -369,17 +387,17 @@ std::vector<std::int32_t> DeviceLayerCache::attended_tokens(std::int64_t row, in
   require(next_step_ > 0, "DeviceKvCache: nothing was attended to yet");
   const Plan& plan = shared_.plan();
   const std::int64_t pair = row * plan.model.kv_heads + head;
-  const auto held = DeviceSchedule::held_before(plan.at(layer_, head), snapshot_.step);
-  const auto first_own = static_cast<std::int32_t>(plan.steps.token_offset(snapshot_.step));
+  const int step = next_step_ - 1;
+  const auto held = DeviceSchedule::held_before(plan.at(layer_, head), step);
+  const auto first_own = static_cast<std::int32_t>(plan.steps.token_offset(step));
   const std::vector<std::int32_t> token = snapshot_.token.to_host();
   const auto token_at = [&](std::int64_t place) {
     return place < held ? token[index(host_first_slot_[index(pair)] + place)]
                         : first_own + static_cast<std::int32_t>(place - held);
   };
   std::vector<std::int32_t> attended;
-  if (!snapshot_.selected) {
-    for (std::int64_t place = 0; place < held + plan.steps.n_query(snapshot_.step); ++place)
-      attended.push_back(token_at(place));
+  if (!shared_.schedule().at(layer_, step).selects) {
+    for (std::int64_t place = 0; place < held + plan.steps.n_query(step); ++place) attended.push_back(token_at(place));
     return attended;
   }
   const std::vector<std::int32_t> places = snapshot_.places.to_host();

@@ -10,6 +10,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace kvscope {
@@ -28,6 +29,13 @@ class DevicePlan {
   /// Of arrays by place: the most places a pair has at any step, rounded up to a multiple of 4.
   [[nodiscard]] std::int64_t stride() const noexcept { return stride_; }
   [[nodiscard]] std::int64_t bytes() const;
+
+  /// Identity of all memory of this plan and of its layers, as KvCache::capturable_memory().
+  [[nodiscard]] const std::shared_ptr<const void>& memory() const noexcept { return memory_; }
+  /// To be called by who puts any of it elsewhere.
+  void memory_moved() { memory_ = std::make_shared<char>(); }
+  /// Makes `workspace` at least so large.
+  void reserve_workspace(std::int64_t bytes);
 
   DeviceArray<gpu::DeviceRule> rules;   ///< [layer, kv_head]
   DeviceArray<std::int32_t> attend;     ///< [layer, step, kv_head]
@@ -68,6 +76,7 @@ class DevicePlan {
   int rows_;
   at::Device device_;
   std::int64_t stride_ = 0;
+  std::shared_ptr<const void> memory_;
 };
 
 /// The cache of one layer in device memory.
@@ -83,6 +92,9 @@ class DeviceLayerCache {
   /// @param q, k, v  as KvCache::attend(), contiguous
   at::Tensor attend(gpu::DeviceKernels& kernels, gpu::DeviceStream stream, const AttentionSite& site, int step,
                     const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
+
+  /// What attend() leaves on the host at `step`, where a graph does its work on the device.
+  void replay_on_host(int step);
 
   [[nodiscard]] ElementType type() const noexcept { return type_; }
   [[nodiscard]] int next_step() const noexcept { return next_step_; }
@@ -105,6 +117,7 @@ class DeviceLayerCache {
                  const at::Tensor& q, const at::Tensor& output);
   void carry_on(gpu::DeviceKernels& kernels, gpu::DeviceStream stream, const gpu::DeviceTokens& tokens, int step);
   void record_attended(int step);
+  void advance(int step);
 
   [[nodiscard]] std::int64_t plan_offset(int step) const;
   [[nodiscard]] const std::int32_t* planned_held(int step) const { return planned_held_.at(step * shared_.pairs()); }
@@ -127,9 +140,7 @@ class DeviceLayerCache {
   DeviceArray<float> site_;
 
   struct Snapshot {  ///< of the latest step, where it is recorded
-    bool selected = false;
-    int step = 0;
-    DeviceArray<std::int32_t> held, token, places, count;
+    DeviceArray<std::int32_t> token, places, count;
   };
   Snapshot snapshot_;
   std::vector<std::int64_t> host_first_slot_;  ///< [pairs + 1]

@@ -9,7 +9,8 @@ namespace kvscope::gpu {
 
 /// The operations of a cache in device memory, whatever runs them: CUDA's kernels on a GPU (cuda_kernels.h), or the
 /// same kernels in the interpreter. Each is queued on the stream given and nothing waits; what one writes is there for
-/// the next on the same stream. Problems are copied; what their pointers point to must stay until it is done.
+/// the next on the same stream. Problems are copied; what their pointers point to must stay until it is done. The same
+/// problem queues the same work whatever the memory holds, so that all may be captured into a graph.
 /// All throw Error: kUsage for shapes or element types that do not fit, kEnvironment if a launch is refused.
 class DeviceKernels {
  public:

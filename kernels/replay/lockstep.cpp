@@ -49,67 +49,63 @@ double mean_divergence(const at::Tensor& full, const at::Tensor& compressed, std
 
 }  // namespace
 
-CompressedRun::CompressedRun(const Engine& engine, const CacheFactory& caches, const Plan& plan,
-                             const GenerationRequest& request, const OutputRecorder& reference, AttendedRecord record)
+CompressedRun::CompressedRun(const Engine& engine, ComparedCache& cache, const Plan& plan,
+                             const GenerationRequest& request)
     : ledger_(cache_ledger(plan, engine.model(), static_cast<std::int64_t>(request.labels.size()))),
-      cache_(caches.compressed(plan, engine.model(), record)),
-      comparison_(*cache_, reference, engine.model().layers, static_cast<std::int64_t>(request.labels.size())),
+      cache_(&cache),
       session_(engine.start(request)) {
   begin(engine, batch_rows(engine, request));
 }
 
 void CompressedRun::begin(const Engine& engine, std::int64_t rows) {
   const auto before = device_memory_use(engine.device());
-  comparison_.begin(rows);
+  cache_->comparison.begin(rows);
   const auto after = device_memory_use(engine.device());
   if (!before || !after) return;
   made_.emplace();
   made_->cache_requested_bytes = after->requested_bytes - before->requested_bytes;
-  made_->cache_overhead_bytes = cache_->overhead_bytes();
-  made_->unexplained_bytes = made_->cache_requested_bytes - cache_->allocated_bytes() - made_->cache_overhead_bytes;
+  made_->cache_overhead_bytes = cache().overhead_bytes();
+  made_->unexplained_bytes = made_->cache_requested_bytes - cache().allocated_bytes() - made_->cache_overhead_bytes;
 }
 
 std::optional<ReplayDeviceBytes> CompressedRun::device_bytes() const {
   std::optional<ReplayDeviceBytes> bytes = made_;
-  if (bytes) bytes->cache_workspace_bytes = cache_->overhead_bytes() - bytes->cache_overhead_bytes;
+  if (bytes) bytes->cache_workspace_bytes = cache().overhead_bytes() - bytes->cache_overhead_bytes;
   return bytes;
 }
 
 StepOutcome CompressedRun::advance(const std::optional<at::Tensor>& forced_tokens) {
-  const double compared_before = comparison_.comparison_seconds();
+  const double compared_before = comparison().comparison_seconds();
   const Stopwatch watch;
-  StepOutcome outcome = session_->advance(comparison_, forced_tokens);
-  step_seconds_ = watch.seconds() - (comparison_.comparison_seconds() - compared_before);
-  const std::int64_t held = cache_->held_bytes();
+  StepOutcome outcome = session_->advance(cache_->comparison, forced_tokens);
+  step_seconds_ = watch.seconds() - (comparison().comparison_seconds() - compared_before);
+  const std::int64_t held = cache().held_bytes();
   check_held(ledger_, outcome.step, held);
-  check_allocated(ledger_, cache_->allocated_bytes());
+  check_allocated(ledger_, cache().allocated_bytes());
   peak_bytes_ = std::max(peak_bytes_, held);
   return outcome;
 }
 
-Lockstep::Lockstep(const Engine& engine, const CacheFactory& caches, const Plan& plan, const GenerationRequest& request,
-                   std::int64_t first_sample, AttendedRecord attended, ReplayRecord& record)
+Lockstep::Lockstep(const Engine& engine, ReplayCaches& caches, const Plan& plan, const GenerationRequest& request,
+                   std::int64_t first_sample, ReplayRecord& record)
     : engine_(engine),
       first_sample_(first_sample),
       samples_(static_cast<std::int64_t>(request.labels.size())),
       record_(record),
-      full_cache_(caches.full(engine.model(), engine.steps())),
-      full_recorder_(*full_cache_, engine.model().layers),
+      caches_(caches),
       full_session_(engine.start(request)) {
-  full_recorder_.begin(batch_rows(engine, request));
-  if (record.free_running) free_running_.emplace(engine, caches, plan, request, full_recorder_, attended);
-  if (record.teacher_forced) {
-    teacher_forced_.emplace(engine, caches, plan, request, full_recorder_, AttendedRecord::kNone);
-  }
+  caches.recorder().begin(batch_rows(engine, request));
+  if (caches.free_running()) free_running_.emplace(engine, *caches.free_running(), plan, request);
+  if (caches.teacher_forced()) teacher_forced_.emplace(engine, *caches.teacher_forced(), plan, request);
 }
 
 void Lockstep::advance() {
   const Stopwatch watch;
-  const StepOutcome full = full_session_->advance(full_recorder_);
+  const StepOutcome full = full_session_->advance(caches_.recorder());
   step_ = full.step;
   ReplayStepSeconds& seconds = record_.seconds.steps[index(step_)];
   seconds.full += watch.seconds();
-  full_peak_bytes_ = std::max(full_peak_bytes_, full_cache_->held_bytes());
+  full_peak_bytes_ = std::max(full_peak_bytes_, caches_.full().held_bytes());
   if (free_running_) compare(*free_running_, full, free_running_->advance(std::nullopt), *record_.free_running);
   if (teacher_forced_) compare(*teacher_forced_, full, teacher_forced_->advance(full.tokens), *record_.teacher_forced);
   seconds.compressed += timed_run().step_seconds();
@@ -142,7 +138,7 @@ void Lockstep::finish() {
   record_.device = run.device_bytes();
   bytes.allocated_bytes = run.cache().allocated_bytes();
   bytes.peak_bytes = run.peak_bytes();
-  bytes.baseline_allocated_bytes = full_cache_->allocated_bytes();
+  bytes.baseline_allocated_bytes = caches_.full().allocated_bytes();
   bytes.baseline_peak_bytes = full_peak_bytes_;
 }
 

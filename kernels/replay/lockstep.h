@@ -3,9 +3,8 @@
 #include "classifiers/plan/plan.h"
 #include "collectors/base/array.h"
 #include "collectors/models/engine.h"
-#include "kernels/cache/cache_factory.h"
 #include "kernels/replay/cache_ledger.h"
-#include "kernels/replay/output_probe.h"
+#include "kernels/replay/replay_caches.h"
 #include "kernels/replay/replay_images.h"
 #include "kernels/replay/replay_measurements.h"
 
@@ -29,28 +28,28 @@ struct ReplayRecord {
 /// The compressed run of one batch in one mode.
 class CompressedRun {
  public:
-  CompressedRun(const Engine& engine, const CacheFactory& caches, const Plan& plan, const GenerationRequest& request,
-                const OutputRecorder& reference, AttendedRecord record);
+  /// @param cache  outlives this object
+  CompressedRun(const Engine& engine, ComparedCache& cache, const Plan& plan, const GenerationRequest& request);
 
   /// Runs a step; its tokens are replaced by `forced_tokens` where given. Checks the ledger.
   [[nodiscard]] StepOutcome advance(const std::optional<at::Tensor>& forced_tokens);
 
-  [[nodiscard]] const OutputComparison& comparison() const noexcept { return comparison_; }
-  [[nodiscard]] const PlannedKvCache& cache() const noexcept { return *cache_; }
+  [[nodiscard]] const OutputComparison& comparison() const noexcept { return cache_->comparison; }
+  [[nodiscard]] const PlannedKvCache& cache() const noexcept { return *cache_->cache; }
   [[nodiscard]] GenerationSession& session() noexcept { return *session_; }
   /// Of the latest step, without what the comparison took.
   [[nodiscard]] double step_seconds() const noexcept { return step_seconds_; }
   [[nodiscard]] std::int64_t peak_bytes() const noexcept { return peak_bytes_; }
-  /// The figures of the cache, of a run on a GPU.
+  /// The figures of the cache, of a run on a GPU; of the first batch of its number of rows, for which the cache was
+  /// made.
   [[nodiscard]] std::optional<ReplayDeviceBytes> device_bytes() const;
 
  private:
-  /// Makes the cache's memory and notes what the allocator says of it.
+  /// Makes the cache's memory, where it has none of that size, and notes what the allocator says of it.
   void begin(const Engine& engine, std::int64_t rows);
 
   CacheLedger ledger_;
-  std::unique_ptr<PlannedKvCache> cache_;
-  OutputComparison comparison_;
+  ComparedCache* cache_;
   std::unique_ptr<GenerationSession> session_;
   double step_seconds_ = 0.0;
   std::int64_t peak_bytes_ = 0;
@@ -60,11 +59,11 @@ class CompressedRun {
 /// A full run of one batch and its compressed ones, advanced step by step side by side.
 class Lockstep {
  public:
+  /// @param caches        outlive this object
   /// @param request       of this batch
-  /// @param first_sample  its place among all samples of the record
-  /// @param attended      whether append_kept_positions() will be called
-  Lockstep(const Engine& engine, const CacheFactory& caches, const Plan& plan, const GenerationRequest& request,
-           std::int64_t first_sample, AttendedRecord attended, ReplayRecord& record);
+  /// @param first_sample  its place among all samples of the record, which has measurements of the caches' modes
+  Lockstep(const Engine& engine, ReplayCaches& caches, const Plan& plan, const GenerationRequest& request,
+           std::int64_t first_sample, ReplayRecord& record);
 
   [[nodiscard]] bool done() const { return full_session_->done(); }
   /// One step of every run, compared and written to the record.
@@ -75,7 +74,8 @@ class Lockstep {
   /// [batch, height, width, 3]; the compressed images are those of the free-running mode, which must be on.
   [[nodiscard]] Array<std::uint8_t> full_images();
   [[nodiscard]] Array<std::uint8_t> compressed_images();
-  /// What the conditional row of the first sample attended to in the step just done, for every n-th head.
+  /// What the conditional row of the first sample attended to in the step just done, for every n-th head; needs caches
+  /// that record it.
   void append_kept_positions(std::int64_t head_stride, std::vector<KeptPositions>& kept) const;
 
  private:
@@ -88,8 +88,7 @@ class Lockstep {
   std::int64_t first_sample_;
   std::int64_t samples_;
   ReplayRecord& record_;
-  std::unique_ptr<KvCache> full_cache_;
-  OutputRecorder full_recorder_;
+  ReplayCaches& caches_;
   std::unique_ptr<GenerationSession> full_session_;
   std::optional<CompressedRun> free_running_;
   std::optional<CompressedRun> teacher_forced_;

@@ -12,18 +12,38 @@
 
 namespace kvscope {
 
+void OutputRecorder::begin(std::int64_t rows) {
+  cache_->begin(rows);
+  outputs_.begin(rows);
+}
+
 at::Tensor OutputRecorder::attend(const AttentionSite& site, const Step& step, const at::Tensor& q, const at::Tensor& k,
                                   const at::Tensor& v) {
   at::Tensor output = cache_->attend(site, step, q, k, v);
-  outputs_.at(static_cast<std::size_t>(site.layer)) = output;
+  outputs_.keep(site.layer, step, output);
   return output;
+}
+
+std::shared_ptr<const void> OutputRecorder::capturable_memory() const {
+  return outputs_.memory_with(cache_->capturable_memory());
+}
+
+void OutputRecorder::replay_on_host(const Step& step) {
+  cache_->replay_on_host(step);
+  outputs_.replay_on_host(step);
+}
+
+void OutputComparison::begin(std::int64_t rows) {
+  cache_->begin(rows);
+  outputs_.begin(rows);
+  samples_ = rows / rows_per_sample_;
 }
 
 at::Tensor OutputComparison::attend(const AttentionSite& site, const Step& step, const at::Tensor& q,
                                     const at::Tensor& k, const at::Tensor& v) {
   at::Tensor output = cache_->attend(site, step, q, k, v);
-  if (!output.is_cpu()) {
-    device_outputs_.at(static_cast<std::size_t>(site.layer)) = output;
+  if (!output.is_cpu() || outputs_.keeping() == OutputKeeping::kCopied) {
+    outputs_.keep(site.layer, step, output);
     return output;
   }
   const Stopwatch watch;
@@ -32,8 +52,17 @@ at::Tensor OutputComparison::attend(const AttentionSite& site, const Step& step,
   return output;
 }
 
+std::shared_ptr<const void> OutputComparison::capturable_memory() const {
+  return outputs_.memory_with(cache_->capturable_memory());
+}
+
+void OutputComparison::replay_on_host(const Step& step) {
+  cache_->replay_on_host(step);
+  outputs_.replay_on_host(step);
+}
+
 Array<double> OutputComparison::errors(int layer) const {
-  const at::Tensor& output = device_outputs_.at(static_cast<std::size_t>(layer));
+  const at::Tensor& output = outputs_.of(layer);
   if (output.defined()) return output_errors(output, reference_->output(layer), samples_);
   return errors_.at(static_cast<std::size_t>(layer));
 }

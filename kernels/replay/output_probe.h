@@ -2,10 +2,12 @@
 
 #include "collectors/base/array.h"
 #include "collectors/models/kv_cache.h"
+#include "kernels/replay/kept_outputs.h"
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace kvscope {
@@ -13,55 +15,64 @@ namespace kvscope {
 /// Passes everything on to another cache and remembers each layer's latest output.
 class OutputRecorder : public KvCache {
  public:
-  /// @param cache  outlives this object
-  OutputRecorder(KvCache& cache, int layers) : cache_(&cache), outputs_(static_cast<std::size_t>(layers)) {}
+  /// @param cache    outlives this object
+  /// @param keeping  copies let its calls be captured if the cache's can be
+  OutputRecorder(KvCache& cache, int layers, OutputKeeping keeping = OutputKeeping::kAsReturned)
+      : cache_(&cache), outputs_(keeping, layers) {}
 
-  void begin(std::int64_t rows) override { cache_->begin(rows); }
+  void begin(std::int64_t rows) override;
   at::Tensor attend(const AttentionSite& site, const Step& step, const at::Tensor& q, const at::Tensor& k,
                     const at::Tensor& v) override;
+  [[nodiscard]] std::shared_ptr<const void> capturable_memory() const override;
+  void replay_on_host(const Step& step) override;
   [[nodiscard]] std::int64_t held_bytes() const override { return cache_->held_bytes(); }
   [[nodiscard]] std::int64_t allocated_bytes() const override { return cache_->allocated_bytes(); }
 
   /// [rows, heads, N_k, head_dim], of the latest step.
-  [[nodiscard]] const at::Tensor& output(int layer) const { return outputs_.at(static_cast<std::size_t>(layer)); }
+  [[nodiscard]] const at::Tensor& output(int layer) const { return outputs_.of(layer); }
 
  private:
   KvCache* cache_;
-  std::vector<at::Tensor> outputs_;
+  KeptOutputs outputs_;
 };
 
 /// Passes everything on to another cache and compares each output with what a recorder remembers of the
-/// same step of a reference run, which therefore has to be one step ahead. Outputs in device memory are kept and
-/// compared when errors() asks, so that nothing waits for the device inside a step.
+/// same step of a reference run, which therefore has to be one step ahead. Outputs in device memory, and all that are
+/// copied, are kept and compared when errors() asks, so that nothing waits for the device inside a step.
 class OutputComparison : public KvCache {
  public:
   /// @param cache, reference  outlive this object
-  /// @param samples           of the batch; rows are a multiple of it
-  OutputComparison(KvCache& cache, const OutputRecorder& reference, int layers, std::int64_t samples)
+  /// @param rows_per_sample   branches: row r is of sample r % (rows / rows_per_sample)
+  /// @param keeping           as OutputRecorder
+  OutputComparison(KvCache& cache, const OutputRecorder& reference, int layers, std::int64_t rows_per_sample,
+                   OutputKeeping keeping = OutputKeeping::kAsReturned)
       : cache_(&cache),
         reference_(&reference),
-        samples_(samples),
+        rows_per_sample_(rows_per_sample),
         errors_(static_cast<std::size_t>(layers)),
-        device_outputs_(static_cast<std::size_t>(layers)) {}
+        outputs_(keeping, layers) {}
 
-  void begin(std::int64_t rows) override { cache_->begin(rows); }
+  void begin(std::int64_t rows) override;
   at::Tensor attend(const AttentionSite& site, const Step& step, const at::Tensor& q, const at::Tensor& k,
                     const at::Tensor& v) override;
+  [[nodiscard]] std::shared_ptr<const void> capturable_memory() const override;
+  void replay_on_host(const Step& step) override;
   [[nodiscard]] std::int64_t held_bytes() const override { return cache_->held_bytes(); }
   [[nodiscard]] std::int64_t allocated_bytes() const override { return cache_->allocated_bytes(); }
 
   /// [heads, samples] of the latest step: |O - O_reference| / |O_reference| (Frobenius norm over the rows of
   /// a sample, queries and channels). Waits for a device.
   [[nodiscard]] Array<double> errors(int layer) const;
-  /// Seconds spent comparing so far: no part of what a generation costs.
+  /// Seconds spent comparing inside of attend() so far: no part of what a generation costs.
   [[nodiscard]] double comparison_seconds() const noexcept { return comparison_seconds_; }
 
  private:
   KvCache* cache_;
   const OutputRecorder* reference_;
-  std::int64_t samples_;
-  std::vector<Array<double>> errors_;       ///< of outputs on the CPU
-  std::vector<at::Tensor> device_outputs_;  ///< of the latest step, elsewhere
+  std::int64_t rows_per_sample_;
+  std::int64_t samples_ = 0;
+  std::vector<Array<double>> errors_;  ///< of outputs that were compared at once
+  KeptOutputs outputs_;                ///< of the others
   double comparison_seconds_ = 0.0;
 };
 

@@ -47,7 +47,7 @@ class Replay {
       : engine_(engine),
         plan_(plan),
         options_(options),
-        caches_(options.caches != nullptr ? options.caches : caches_for(engine.device())),
+        factory_(options.caches != nullptr ? options.caches : caches_for(engine.device())),
         samples_(static_cast<std::int64_t>(options.request.labels.size())),
         images_(options.evaluator, options.reference, options.keep_images) {
     if (options.free_running) record_.free_running.emplace(samples_, engine.steps(), engine.model());
@@ -70,8 +70,10 @@ class Replay {
   void run_batch(std::int64_t first, std::int64_t count, Progress& progress) {
     const std::int64_t n_step = engine_.steps().size();
     const bool keeps_positions = first == 0 && options_.free_running && options_.keep_images;
-    Lockstep batch(engine_, *caches_, plan_, part_of(options_.request, first, count), first,
-                   keeps_positions ? AttendedRecord::kLatestStep : AttendedRecord::kNone, record_);
+    make_caches({.free_running = options_.free_running,
+                 .teacher_forced = options_.teacher_forced,
+                 .attended = keeps_positions ? AttendedRecord::kLatestStep : AttendedRecord::kNone});
+    Lockstep batch(engine_, *caches_, plan_, part_of(options_.request, first, count), first, record_);
     for (std::int64_t step = 1; !batch.done(); ++step) {
       throw_if_interrupted();
       batch.advance();
@@ -86,6 +88,13 @@ class Replay {
     const std::span labels(options_.request.labels);
     const Array<std::uint8_t> full = batch.full_images();
     images_.add(full, batch.compressed_images(), labels.subspan(index(first), index(count)));
+  }
+
+  /// Those of the batch before, if they are of the same kind.
+  void make_caches(const ReplayModes& modes) {
+    if (caches_ != nullptr && caches_->modes() == modes) return;
+    caches_.reset();  // before there are others: both may not fit
+    caches_ = std::make_unique<ReplayCaches>(engine_, *factory_, plan_, modes);
   }
 
   [[nodiscard]] std::int64_t head_stride() const {
@@ -171,7 +180,8 @@ class Replay {
   const Engine& engine_;
   const Plan& plan_;
   const ReplayOptions& options_;
-  std::shared_ptr<const CacheFactory> caches_;
+  std::shared_ptr<const CacheFactory> factory_;
+  std::unique_ptr<ReplayCaches> caches_;
   std::int64_t samples_;
   ReplayRecord record_;
   ImageComparison images_;

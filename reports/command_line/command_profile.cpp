@@ -54,6 +54,7 @@ CommandOptions profile_options() {
       "default: none");
   add("csv", text("FOLDER"), "write every table there as CSV");
   add("json", "print all tables as JSON");
+  add_graph_option(command.visible);
   add_generation_options(command.visible);
   return command;
 }
@@ -105,7 +106,7 @@ FullAttention attention_option(const options::variables_map& values) {
   return is_second_word(values, "attention", "bundled", "library") ? FullAttention::kLibrary : FullAttention::kBundled;
 }
 
-ProfileRequest profile_request(const options::variables_map& values) {
+ProfileRequest profile_request(const options::variables_map& values, const GenerationSettings& settings) {
   ProfileRequest request{
       .plan = path_option(values, "plan"),
       .attention = attention_option(values),
@@ -117,6 +118,9 @@ ProfileRequest profile_request(const options::variables_map& values) {
       .csv = path_option(values, "csv"),
       .json = given(values, "json")};
   std::ranges::for_each(request.outputs, check_output);
+  if (settings.cuda_graphs && request.attention == FullAttention::kLibrary) {
+    throw usage_error("--cuda-graphs on needs --attention bundled: LibTorch's full cache cannot be captured");
+  }
   return request;
 }
 
@@ -127,8 +131,10 @@ GenerationRequest profiled_samples(const GenerationSettings& settings, std::int6
   return generation_request(sized, classes);
 }
 
-Json record_of_run(const ProfileRequest& request, const GenerationSettings& settings, const CommandContext& context) {
+Json record_of_run(const ProfileRequest& request, const GenerationSettings& settings, const Engine& engine,
+                   const CommandContext& context) {
   Json json = to_json(settings);
+  json["cuda_graphs"] = engine.uses_graphs();
   json["threads"] = thread_count();
   json["attention"] = request.attention == FullAttention::kLibrary ? "library" : "bundled";
   json["warm_up"] = request.warm_up;
@@ -146,7 +152,7 @@ ProfileResult profile(const ProfileRequest& request, const GenerationSettings& s
   ActivityRecorder recorder;
   const std::string device_note =
       settings.device.is_cuda() ? recorder.start() : "the model runs on the CPU: times are those of the host's clock";
-  const std::unique_ptr<Engine> engine = load_engine(settings);
+  const std::unique_ptr<Engine> engine = load_engine_with_graphs(settings, context.err);
   ProfileResult result = run_profile(*engine, {.request = profiled_samples(settings, engine->classes()),
                                                .batch = settings.batch,
                                                .warm_up = request.warm_up,
@@ -159,7 +165,7 @@ ProfileResult profile(const ProfileRequest& request, const GenerationSettings& s
                                                .device = recorder.is_recording() ? &recorder : nullptr,
                                                .device_note = device_note,
                                                .progress = &context.err});
-  result.run = record_of_run(request, settings, context);
+  result.run = record_of_run(request, settings, *engine, context);
   result.made_from = Json::object();
   if (plan) result.made_from["plan"] = {{"path", request.plan.string()}, {"sha256", sha256_of_file(request.plan)}};
   return result;
@@ -195,7 +201,7 @@ ExitStatus run_profile(const CommandContext& context) {
   const auto values = parse_options(profile_options(), context);
   if (!values) return 0;
   const GenerationSettings settings = generation_settings(*values);
-  const ProfileRequest request = profile_request(*values);
+  const ProfileRequest request = profile_request(*values, settings);
   set_thread_count(settings.threads);
   catch_interrupts();
   // A folder that cannot be written is said before the run, not after it.

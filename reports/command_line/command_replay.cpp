@@ -48,6 +48,7 @@ CommandOptions replay_options() {
       "image classifier that judges both runs; default: the bundled one for the bundled model");
   add("evaluator-features", text("FILE"), "mean and covariance of its features of real images (HDF5)");
   add("json", "print the whole result as JSON");
+  add_graph_option(command.visible);
   add_generation_options(command.visible);
   return command;
 }
@@ -118,8 +119,9 @@ Json origins(const ReplayRequest& request) {
   return json;
 }
 
-Json record_of_run(const GenerationSettings& settings, const CommandContext& context) {
+Json record_of_run(const GenerationSettings& settings, const Engine& engine, const CommandContext& context) {
   Json json = to_json(settings);
+  json["cuda_graphs"] = engine.uses_graphs();
   json["threads"] = thread_count();
   json["command_line"] = context.command_line;
   json["version"] = KVSCOPE_VERSION;
@@ -128,22 +130,24 @@ Json record_of_run(const GenerationSettings& settings, const CommandContext& con
 
 ReplayOutcome replay(const ReplayRequest& request, const GenerationSettings& settings, const CommandContext& context) {
   const Plan plan = read_plan(request.plan);
-  const std::unique_ptr<Engine> engine = load_engine(settings);
+  const std::unique_ptr<Engine> engine = load_engine_with_graphs(settings, context.err);
   std::optional<Evaluator> evaluator;
   std::optional<FeatureStatistics> reference;
   if (!request.evaluator.empty()) evaluator = Evaluator::open(request.evaluator, settings.device);
   if (!request.evaluator_features.empty()) {
     reference = read_feature_statistics(request.evaluator_features, evaluator->feature_size());
   }
-  return run_replay(*engine, plan, request.plan.string(),
-                    {.request = generation_request(settings, engine->classes()),
-                     .batch = settings.batch,
-                     .free_running = request.free_running,
-                     .teacher_forced = request.teacher_forced,
-                     .evaluator = evaluator ? &*evaluator : nullptr,
-                     .reference = reference ? &*reference : nullptr,
-                     .keep_images = request.images,
-                     .progress = &context.err});
+  ReplayOutcome outcome = run_replay(*engine, plan, request.plan.string(),
+                                     {.request = generation_request(settings, engine->classes()),
+                                      .batch = settings.batch,
+                                      .free_running = request.free_running,
+                                      .teacher_forced = request.teacher_forced,
+                                      .evaluator = evaluator ? &*evaluator : nullptr,
+                                      .reference = reference ? &*reference : nullptr,
+                                      .keep_images = request.images,
+                                      .progress = &context.err});
+  outcome.result.run = record_of_run(settings, *engine, context);
+  return outcome;
 }
 
 void print(const ReplayResult& result, bool as_json, std::ostream& out) {
@@ -169,7 +173,6 @@ ExitStatus run_replay(const CommandContext& context) {
 
   ReplayOutcome outcome = replay(request, settings, context);
   ReplayResult& result = outcome.result;
-  result.run = record_of_run(settings, context);
   result.made_from = origins(request);
   result.requirements = request.requirements;
   judge(result.requirements, result);

@@ -1,13 +1,17 @@
 #include "reports/command_line/engine_option.h"
 
+#include "collectors/models/cuda_graphs.h"
 #include "collectors/models/engine_factory.h"
 #include "reports/command_line/bundled_model.h"
 
 #include <numeric>
+#include <utility>
 
 namespace kvscope {
 
-std::unique_ptr<Engine> load_engine(const GenerationSettings& settings) {
+namespace {
+
+EngineOptions engine_options(const GenerationSettings& settings) {
   EngineOptions model{.transformer = settings.checkpoint,
                       .tokenizer = settings.tokenizer,
                       .compute_type = settings.compute_type,
@@ -19,7 +23,23 @@ std::unique_ptr<Engine> load_engine(const GenerationSettings& settings) {
     model.transformer = bundled.transformer;
     model.tokenizer = bundled.tokenizer;
   }
-  return load_engine(model);
+  return model;
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> load_engine(const GenerationSettings& settings) {
+  return load_engine(engine_options(settings));
+}
+
+std::unique_ptr<Engine> load_engine_with_graphs(const GenerationSettings& settings, std::ostream& notes) {
+  EngineOptions model = engine_options(settings);
+  if (settings.cuda_graphs) {
+    CudaGraphs graphs = load_cuda_graphs(settings.device);
+    if (graphs.backend == nullptr) notes << "note: " << graphs.problem << "; steps are launched kernel by kernel\n";
+    model.graphs = std::move(graphs.backend);
+  }
+  return load_engine(std::move(model));
 }
 
 GenerationRequest generation_request(const GenerationSettings& settings, std::int64_t classes) {

@@ -87,6 +87,14 @@ void read_model(const options::variables_map& values, GenerationSettings& settin
   }
 }
 
+bool cuda_graphs(const options::variables_map& values, const ComputeDevice& device) {
+  if (values.count("cuda-graphs") == 0) return false;  // not every command has it
+  const auto word = values["cuda-graphs"].as<std::string>();
+  if (word != "on" && word != "off") throw usage_error("--cuda-graphs is '{}', expected on or off", word);
+  if (word == "on" && !device.is_cuda()) throw usage_error("--cuda-graphs on needs --device cuda");
+  return word == "on";
+}
+
 }  // namespace
 
 void add_generation_options(options::options_description& visible) {
@@ -119,6 +127,14 @@ void add_generation_options(options::options_description& visible) {
   visible.add(group);
 }
 
+void add_graph_option(options::options_description& visible) {
+  visible.add_options()(
+      "cuda-graphs", options::value<std::string>()->default_value("off")->value_name("on|off"),
+      "with --device cuda: launch each step as one CUDA graph; the first batch of a size warms up, the second "
+      "captures, "
+      "later ones only launch. Off unless asked for: results with and without it have not been compared on a GPU yet");
+}
+
 GenerationSettings generation_settings(const options::variables_map& values) {
   GenerationSettings settings;
   read_model(values, settings);
@@ -132,6 +148,7 @@ GenerationSettings generation_settings(const options::variables_map& values) {
   settings.compute_type = compute_type(values["dtype"].as<std::string>(), settings.device);
   settings.batch = in_range<std::int64_t>(values, "batch", 1, kLargestBatch);
   settings.threads = in_range<int>(values, "threads", 0, kMostThreads);
+  settings.cuda_graphs = cuda_graphs(values, settings.device);
   return settings;
 }
 

@@ -26,8 +26,9 @@ struct GenerationSettings {
   int attention_heads = 0;  ///< heads per layer; 0: what the weights determine, else the published rule
   ElementType compute_type = ElementType::kFloat32;
   ComputeDevice device;
-  std::int64_t batch = 8;  ///< samples generated together, >= 1
-  int threads = 0;         ///< 0: all cores
+  std::int64_t batch = 8;    ///< samples generated together, >= 1
+  int threads = 0;           ///< 0: all cores
+  bool cuda_graphs = false;  ///< run steps from CUDA graphs; only with a GPU
 
   [[nodiscard]] bool uses_bundled_model() const { return checkpoint.empty(); }
 };
@@ -38,6 +39,9 @@ inline constexpr std::int64_t kDefaultSamples = 50;
 
 /// Adds the options of GenerationSettings to a command's --help, as a group of their own.
 void add_generation_options(options::options_description& visible);
+
+/// Adds --cuda-graphs, for commands whose caches can be captured (step_graphs.h).
+void add_graph_option(options::options_description& visible);
 
 /// Reads them back; --labels-file is read here.
 /// @throws Error  kUsage naming the option that is out of range or contradicts another; kBadInput for a

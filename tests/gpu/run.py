@@ -276,24 +276,38 @@ class Run:
             raise StepFailure(f"kvscope_bench_gpu: exit status {status}", result)
         return result
 
-    def profile(self):
-        log = self.logs / "profile.log"
-        program = self.build / "bin" / "kvscope"
-        if not program.exists():
-            raise Failure("kvscope is not built")
-        sample = ROOT / "datasets" / "sample_model"
-        trace = self.logs / "profile.json.gz"
+    def profiled(self, name, *options):
+        """The tables of one run of kvscope profile on the GPU."""
+        log = self.logs / f"{name}.log"
+        words = [str(self.build / "bin" / "kvscope"), "profile", "--device", "cuda", "--json", *options]
         with open(log, "w") as errors:
             try:
-                done = subprocess.run([str(program), "profile", "--transformer", str(sample / "var.safetensors"),
-                                       "--tokenizer", str(sample / "vae.safetensors"), "--device", "cuda", "--overhead",
-                                       "--json", "--output", str(trace)], stdout=subprocess.PIPE, stderr=errors,
-                                      text=True, timeout=600)
+                done = subprocess.run(words, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=600)
             except subprocess.TimeoutExpired as error:
                 raise Failure("kvscope profile took longer than 600 s") from error
         if done.returncode != 0:
-            raise Failure(f"kvscope profile: exit status {done.returncode}: {tail(log)}")
-        return {"tables": json.loads(done.stdout), "trace_bytes": trace.stat().st_size}
+            raise Failure(f"kvscope profile {' '.join(options)}: exit status {done.returncode}: {tail(log)}")
+        return json.loads(done.stdout)
+
+    def profile(self):
+        if not (self.build / "bin" / "kvscope").exists():
+            raise Failure("kvscope is not built")
+        trace = self.logs / "profile.json.gz"
+        tables = self.profiled("profile", "--overhead", "--output", str(trace))
+        # The same warm generations launched kernel by kernel and as graphs, one sample at a time (where launching weighs
+        # most) and eight. What is captured is captured while warming up.
+        graphs = []
+        for batch in (1, 8):
+            for turn, switch in enumerate(("off", "on", "on", "off")):
+                found = self.profiled(f"graphs_{batch}_{turn}_{switch}", "--cuda-graphs", switch, "--batch", str(batch),
+                                      "--warm-up", "3", "--repetitions", "10")
+                graphs.append({"batch": batch, "asked": switch, "used": found["run"]["cuda_graphs"], "wall": found["wall"],
+                               "phases": found["phases"]})
+        unused = [run["batch"] for run in graphs if run["asked"] == "on" and not run["used"]]
+        result = {"tables": tables, "trace_bytes": trace.stat().st_size, "graphs": graphs}
+        if unused:
+            raise StepFailure(f"graphs were asked for and not used with batches of {unused}", result)
+        return result
 
     def step(self, name):
         say(name)

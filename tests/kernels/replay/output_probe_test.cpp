@@ -1,10 +1,7 @@
 #include "kernels/replay/output_probe.h"
 
+#include "support/aten.h"
 #include "support/errors.h"
-
-#include <ATen/ops/full.h>
-#include <ATen/ops/zeros.h>
-#include <doctest/doctest.h>
 
 #include <limits>
 
@@ -80,7 +77,7 @@ TEST_SUITE("kernels.replay.output_probe") {
     ShiftedCache exact(0.0);
     ShiftedCache shifted(0.25);
     OutputRecorder recorder(exact, 2);
-    OutputComparison comparison(shifted, recorder, 2, 1);
+    OutputComparison comparison(shifted, recorder, 2, 2);
     recorder.begin(2);
     comparison.begin(2);
     CHECK(comparison.held_bytes() == 20);
@@ -95,5 +92,51 @@ TEST_SUITE("kernels.replay.output_probe") {
     CHECK(comparison.errors(0)(2, 0) == doctest::Approx(0.25));
     CHECK(comparison.errors(1)(2, 0) == doctest::Approx(0.125));
     CHECK(comparison.comparison_seconds() > 0.0);
+  }
+
+  TEST_CASE("copied outputs stay where they are from step to step and batch to batch") {
+    const StepTable table = StepTable::square(std::vector<int>{1, 2});
+    ShiftedCache cache(0.5);
+    OutputRecorder recorder(cache, 1, OutputKeeping::kCopied);
+    CHECK(recorder.capturable_memory() == nullptr);  // as the cache's
+    const void* place = nullptr;
+    for (int batch = 0; batch < 2; ++batch) {
+      recorder.begin(2);
+      for (int step = 0; step < 2; ++step) {
+        const at::Tensor q = ones({2, 3, table.n_query(step), 2}).mul(10 * batch + step);
+        const at::Tensor output = recorder.attend({.layer = 0}, {.index = step, .table = &table}, q, q, q);
+        CHECK(recorder.output(0).equal(output));
+        CHECK(recorder.output(0).data_ptr() != output.data_ptr());
+        if (place == nullptr) place = recorder.output(0).data_ptr();
+        CHECK(recorder.output(0).data_ptr() == place);
+      }
+    }
+    // A replay of step 0 writes to the same place, and its shape is that of step 0.
+    recorder.replay_on_host({.index = 0, .table = &table});
+    CHECK((recorder.output(0).sizes() == at::IntArrayRef{2, 3, 1, 2}));
+    CHECK(recorder.output(0).data_ptr() == place);
+  }
+
+  TEST_CASE("the identity of copies changes with their memory and with the cache's") {
+    const StepTable table = StepTable::square(std::vector<int>{1, 2});
+    const at::Tensor output = ones({2, 1, 1, 2});
+    const auto one = std::make_shared<char>();
+    const auto other = std::make_shared<char>();
+    KeptOutputs kept(OutputKeeping::kCopied, 1);
+    kept.begin(2);
+    CHECK(kept.memory_with(nullptr) == nullptr);
+    const auto before = kept.memory_with(one);
+    kept.keep(0, {.index = 0, .table = &table}, output);  // makes the memory
+    const auto first = kept.memory_with(one);
+    CHECK(first != before);
+    kept.keep(0, {.index = 0, .table = &table}, output);
+    kept.begin(2);
+    CHECK(kept.memory_with(one) == first);
+    const auto second = kept.memory_with(other);
+    CHECK(second != first);
+    CHECK(kept.memory_with(other) == second);
+    kept.begin(4);
+    CHECK(kept.memory_with(other) != second);
+    CHECK(KeptOutputs(OutputKeeping::kAsReturned, 1).memory_with(one) == nullptr);
   }
 }

@@ -3,7 +3,9 @@
 #include "classifiers/plan/plan_methods.h"
 #include "collectors/base/parallel.h"
 #include "collectors/models/engine_factory.h"
+#include "collectors/models/var_engine.h"
 #include "kernels/cache/plain_device_kernels.h"
+#include "kernels/cache/taped_device_kernels.h"
 #include "support/errors.h"
 #include "support/json_schema.h"
 #include "support/paths.h"
@@ -273,5 +275,36 @@ TEST_SUITE("kernels.replay.replay") {
     for (std::size_t i = 0; i < host.images->kept.size(); ++i) {
       CHECK(device.images->kept[i].positions == host.images->kept[i].positions);
     }
+  }
+
+  TEST_CASE("a replay from graphs gives every figure of one that launches kernel by kernel") {
+    const auto load = [](std::unique_ptr<GraphBackend> graphs) {
+      return load_var_engine({.transformer = repository_file("tests/data/var_basic/var.pth"),
+                              .tokenizer = repository_file("tests/data/var_vae.pth"),
+                              .rows = RowExecution::kTogether,
+                              .graphs = std::move(graphs)});
+    };
+    const auto counts = std::make_shared<testing::GraphTape::Counts>();
+    const auto eager = load(nullptr);
+    const auto graphs = load(std::make_unique<testing::GraphTape>(counts));
+    const Plan plan = plan_for(*eager, {.method = "hack", .compression = 0.6});
+    ReplayOptions options = small_run(9);  // four batches and half of one
+    options.caches = device_caches(
+        std::make_shared<testing::TapedDeviceKernels>(std::make_shared<testing::PlainDeviceKernels>()), at::kCPU);
+    const auto figures = [&](const Engine& engine, bool images) {
+      options.keep_images = images;
+      Json json = to_json(run_replay(engine, plan, "plan", options).result);
+      json.erase("seconds");
+      json.erase("memory");
+      return json.dump();
+    };
+    CHECK(figures(*graphs, false) == figures(*eager, false));
+    // Three runs; the batches after the first capture and replay, the half warms up its own memory.
+    CHECK(counts->captures == 3 * eager->steps().size());
+    CHECK(counts->replays == 3 * 3 * eager->steps().size());
+    *counts = {};
+    // The first batch records what it attends to in caches of its own.
+    CHECK(figures(*graphs, true) == figures(*eager, true));
+    CHECK(counts->replays == 3 * 2 * eager->steps().size());
   }
 }

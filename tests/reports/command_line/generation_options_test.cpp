@@ -123,6 +123,33 @@ TEST_SUITE("reports.command_line.generation_options") {
     CHECK(to_json(settings)["device"] == "cuda:1");
   }
 
+  TEST_CASE("CUDA graphs are off unless asked for and need a GPU") {
+    const auto asked = [](std::vector<std::string> words) {
+      CommandOptions command{.name = "sample", .positional = "", .description = "Generates."};
+      add_generation_options(command.visible);
+      add_graph_option(command.visible);
+      std::ostringstream out, err;
+      const auto values = parse_options(command, {std::move(words), "kvscope sample", out, err});
+      return generation_settings(values.value()).cuda_graphs;
+    };
+    CHECK_FALSE(settings_of({"--device", "cuda"}).cuda_graphs);  // a command without the option
+    CHECK_FALSE(asked({"--device", "cuda"}));
+    CHECK_FALSE(asked({"--cuda-graphs", "off"}));
+    CHECK(asked({"--device", "cuda", "--cuda-graphs", "on"}));
+    testing::check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)asked({"--cuda-graphs", "on"});
+        },
+        "--cuda-graphs on needs --device cuda");
+    testing::check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)asked({"--device", "cuda", "--cuda-graphs", "yes"});
+        },
+        "--cuda-graphs is 'yes', expected on or off");
+  }
+
   TEST_CASE("the record of a run names everything that results depend on") {
     const Json json = to_json(settings_of({"--seed", "7", "--cfg", "1.5", "--dtype", "bf16", "--scales", "1,2"}));
     CHECK(json["seed"] == 7);
