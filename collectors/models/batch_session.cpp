@@ -1,0 +1,117 @@
+#include "collectors/models/batch_session.h"
+
+#include "collectors/base/error.h"
+#include "collectors/base/phase_range.h"
+#include "collectors/models/libtorch_scope.h"
+#include "collectors/models/token_drawing.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+
+#include <utility>
+
+namespace kvscope {
+BatchSession::BatchSession(std::shared_ptr<const ScaleModel> model, GenerationRequest request,
+                           GenerationObserver observer)
+    : model_(std::move(model)), request_(std::move(request)), observer_(std::move(observer)) {
+  const LibTorchScope scope;
+  model_->check(request_);
+  const PhaseRange range({.phase = Phase::kConditions});
+  const auto conditions = model_->conditions(request_);
+  std::vector<const RowCondition*> rows;
+  for (const auto& condition : conditions) rows.push_back(condition.get());
+  condition_ = of_rows(rows);
+  input_ = model_->first_input(condition_);
+  map_ = model_->empty_map(batch());
+}
+
+StepOutcome BatchSession::advance(KvCache& cache, const std::optional<at::Tensor>& forced_tokens) {
+  std::optional<GradientScope> gradients;
+  if (request_.with_gradients) gradients.emplace();
+  const LibTorchScope scope;
+  require(!done(), "GenerationSession: all steps are done");
+  const PhaseRange range({.phase = Phase::kStep, .step = step_});
+  if (forced_tokens) {
+    check_tokens(model_->token_space(), *forced_tokens, batch(), model_->steps().n_query(step_), step_);
+  }
+  run_blocks(cache);
+  StepOutcome outcome;
+  outcome.step = step_;
+  outcome.logits = guided_logits();
+  outcome.tokens = draw_tokens(request_, model_->token_space(), step_, outcome.logits);
+  take((forced_tokens ? *forced_tokens : outcome.tokens).to(input_.device()));
+  ++step_;
+  return outcome;
+}
+
+void BatchSession::run_blocks(KvCache& cache) {
+  const TransformerBlocks& blocks = model_->blocks();
+  const BlockLayout& layout = blocks.layout();
+  at::Tensor q;
+  at::Tensor k;
+  at::Tensor v;
+  if (observer_.input) {
+    for (std::int64_t row = 0; row < rows(); ++row) observer_.input(step_, row, input_[row]);
+  }
+  for (int layer = 0; layer < blocks.depth(); ++layer) {
+    // A backward pass needs every layer's own.
+    if (layer == 0 || request_.with_gradients) {
+      q = at::empty({rows(), layout.heads, model_->steps().n_query(step_), layout.head_dim},
+                    input_.options().dtype(layout.type));
+      k = at::empty_like(q);
+      v = at::empty_like(q);
+    }
+    {
+      const PhaseRange range({.phase = Phase::kProjection, .layer = layer});
+      blocks.before_attention(layer, input_, condition_, model_->rotation(step_), q, k, v);
+    }
+    at::Tensor attended;
+    {
+      const PhaseRange range({.phase = Phase::kAttention, .layer = layer});
+      attended = cache.attend(model_->site(layer), {.index = step_, .table = &model_->steps()}, q, k, v);
+    }
+    {
+      const PhaseRange range({.phase = Phase::kFeedForward, .layer = layer});
+      blocks.after_attention(layer, attended, condition_, input_);
+    }
+    observe_block(layer);
+  }
+}
+
+void BatchSession::observe_block(int layer) const {
+  if (!observer_.block) return;
+  for (std::int64_t row = 0; row < rows(); ++row) observer_.block(step_, layer, row, input_[row]);
+}
+
+at::Tensor BatchSession::guided_logits() const {
+  const PhaseRange range({.phase = Phase::kHead});
+  const double strength = model_->guidance(request_, step_);
+  const at::Tensor of_rows =
+      model_->blocks().logits(input_, condition_).mul(1.0 / model_->temperature(request_, step_));
+  const at::Tensor conditional = of_rows.narrow(0, 0, batch());
+  const at::Tensor unconditional = of_rows.narrow(0, batch(), batch());
+  return conditional.mul(1.0 + strength).sub_(unconditional.mul(strength)).to(at::kCPU);
+}
+
+void BatchSession::take(const at::Tensor& tokens) {
+  const PhaseRange range({.phase = Phase::kEmbedding});
+  model_->accumulate(map_, tokens, step_);
+  if (observer_.code_map) {
+    for (std::int64_t sample = 0; sample < batch(); ++sample)
+      observer_.code_map(step_, sample, map_.narrow(0, sample, 1));
+  }
+  if (step_ + 1 == model_->steps().size()) return;
+  // Both branches of a sample see the same tokens; their conditions alone differ.
+  const at::Tensor next = model_->next_input(map_, step_ + 1);
+  input_ = next.repeat({2, 1, 1});
+}
+
+at::Tensor BatchSession::images() {
+  require(done(), "GenerationSession: the image is finished after the last step");
+  const PhaseRange range({.phase = Phase::kDecoding});
+  std::vector<at::Tensor> maps;
+  for (std::int64_t sample = 0; sample < batch(); ++sample) maps.push_back(map_.narrow(0, sample, 1));
+  return model_->render(maps);
+}
+
+}  // namespace kvscope
