@@ -1,6 +1,7 @@
 #include "collectors/models/scale_model.h"
 
 #include "collectors/base/parallel.h"
+#include "collectors/models/image_pixels.h"
 #include "collectors/models/libtorch_scope.h"
 
 #include <ATen/ops/empty.h>
@@ -50,9 +51,7 @@ at::Tensor ScaleModel::render(std::span<const at::Tensor> maps) const {
   at::Tensor images = at::empty({samples, height, width, 3}, at::kByte);
   for_each_sample(samples, [&](std::int64_t sample) {
     const LibTorchScope sample_scope;
-    at::Tensor image = decode(maps[static_cast<std::size_t>(sample)]);
-    image = image.add_(1).mul_(0.5).mul_(255).to(at::kByte);  // the conversion truncates
-    images[sample].copy_(image[0].permute({1, 2, 0}));
+    images[sample].copy_(pixels_of_image(decode(maps[static_cast<std::size_t>(sample)])));
   });
   return images;
 }

@@ -1,6 +1,7 @@
 #include "collectors/models/var_engine.h"
 
 #include "collectors/base/error.h"
+#include "collectors/models/image_pixels.h"
 #include "collectors/models/libtorch_device.h"
 #include "collectors/models/libtorch_scope.h"
 #include "collectors/models/tensor_loading.h"
@@ -81,9 +82,7 @@ std::vector<at::Tensor> VarEngine::encode(const at::Tensor& images) const {
     tokens.push_back(at::empty({samples, steps().n_query(step)}, at::kLong));
   model_->for_each_sample(samples, [&](std::int64_t sample) {
     const LibTorchScope sample_scope;
-    const at::Tensor pixels =
-        images[sample].permute({2, 0, 1}).unsqueeze(0).contiguous().to(at::kFloat).to(model_->device());
-    const at::Tensor features = model_->tokenizer().encode(pixels.mul(2.0 / 255.0).sub_(1.0));
+    const at::Tensor features = model_->tokenizer().encode(image_of_pixels(images[sample], model_->device()));
     const std::vector<at::Tensor> of_sample = model_->quantiser().quantise(features);
     for (std::size_t step = 0; step < tokens.size(); ++step) tokens[step][sample].copy_(of_sample[step]);
   });

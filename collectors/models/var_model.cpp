@@ -1,6 +1,5 @@
 #include "collectors/models/var_model.h"
 
-#include "collectors/base/parallel.h"
 #include "collectors/models/token_drawing.h"
 
 #include <map>
@@ -21,7 +20,7 @@ VarModel::VarModel(ModelInfo info, Parts parts, RowExecution rows)
 }
 
 std::array<std::int64_t, 2> VarModel::image_size() const {
-  const std::int64_t side = quantiser().map_side() * tokenizer().config().downsampling();
+  const std::int64_t side = quantiser().map_side() * tokenizer().config().autoencoder.downsampling();
   return {side, side};
 }
 

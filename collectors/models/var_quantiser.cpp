@@ -7,7 +7,6 @@
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/argmin.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/upsample_bicubic2d.h>
 #include <ATen/ops/zeros.h>
@@ -40,11 +39,8 @@ VarQuantiser::VarQuantiser(const TensorGroup& group, const VarTokenizerConfig& c
                            at::Device device)
     : sides_(std::move(sides)) {
   embedding_ = load_tensor(group, "quantize.embedding.weight", at::kFloat, device);
-  for (int i = 0; i < config.phi_count; ++i) {
-    const std::string name = phi_name(config.phi_sharing, i);
-    phis_.push_back({load_tensor(group, name + ".weight", at::kFloat, device),
-                     load_tensor(group, name + ".bias", at::kFloat, device)});
-  }
+  for (int i = 0; i < config.phi_count; ++i)
+    phis_.push_back(load_convolution(group, phi_name(config.phi_sharing, i), device));
 }
 
 at::Tensor VarQuantiser::empty_map(std::int64_t samples) const {
@@ -59,8 +55,8 @@ at::Tensor VarQuantiser::contribution(const at::Tensor& tokens, int step) const 
       at::embedding(embedding_, tokens).transpose(-2, -1).contiguous().view({-1, embedding_.size(1), side, side});
   if (step + 1 < steps()) codes = at::upsample_bicubic2d(codes, {full, full}, false);
   if (phis_.empty()) return codes;
-  const Phi& phi = phis_[static_cast<std::size_t>(phi_index(step, steps(), static_cast<int>(phis_.size())))];
-  return codes.mul(0.5).add_(at::conv2d(codes, phi.weight, phi.bias, 1, 1).mul_(0.5));
+  const Convolution& phi = phis_[static_cast<std::size_t>(phi_index(step, steps(), static_cast<int>(phis_.size())))];
+  return codes.mul(0.5).add_(convolve(codes, phi).mul_(0.5));
 }
 
 void VarQuantiser::accumulate(at::Tensor& map, const at::Tensor& tokens, int step) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "collectors/models/convolution.h"
 #include "collectors/models/tensor_group.h"
 #include "collectors/models/var_tokenizer_config.h"
 
@@ -44,15 +45,12 @@ class VarQuantiser {
   [[nodiscard]] std::vector<at::Tensor> quantise(const at::Tensor& features) const;
 
  private:
-  struct Phi {
-    at::Tensor weight, bias;
-  };
   [[nodiscard]] at::Tensor contribution(const at::Tensor& tokens, int step) const;
   [[nodiscard]] at::Tensor nearest_codes(const at::Tensor& map) const;
 
   std::vector<int> sides_;
   at::Tensor embedding_;  ///< [vocabulary, latent_width] float32
-  std::vector<Phi> phis_;
+  std::vector<Convolution> phis_;
 };
 
 }  // namespace kvscope

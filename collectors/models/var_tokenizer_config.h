@@ -2,12 +2,13 @@
 
 #include "collectors/base/element_type.h"
 #include "collectors/checkpoint/checkpoint.h"
+#include "collectors/models/autoencoder_geometry.h"
 #include "collectors/models/tensor_group.h"
 #include "collectors/models/var_config.h"
 
 #include <cstdint>
 #include <string>
-#include <vector>
+#include <string_view>
 
 namespace kvscope {
 
@@ -22,28 +23,15 @@ enum class PhiSharing {
 
 /// Geometry of VAR's multi-scale VQ tokenizer, read from the names and shapes of its tensors.
 struct VarTokenizerConfig {
-  std::int64_t base_channels = 0;            ///< of the encoder's first convolution, 160 as published
-  std::vector<std::int64_t> level_channels;  ///< per level, fine to coarse; base_channels x multiplier
-  int blocks_per_level = 0;                  ///< residual blocks of a decoder level; the encoder has one fewer
-  std::vector<bool> attention_levels;        ///< levels whose residual blocks are each followed by attention
-  bool middle_attention = false;
+  AutoencoderGeometry autoencoder;  ///< 160 base channels as published; its latents are the codes
   std::int64_t vocabulary = 0;
-  std::int64_t latent_width = 0;
   int quantiser_kernel = 3;  ///< side of quant_conv and post_quant_conv
   PhiSharing phi_sharing = PhiSharing::kSeveral;
   int phi_count = 0;
-  bool has_encoder = false;
   ElementType type = ElementType::kFloat32;  ///< of the weights in the file
-
-  [[nodiscard]] int levels() const noexcept { return static_cast<int>(level_channels.size()); }
-  /// Pixels per latent cell along a side: each level but the finest halves it.
-  [[nodiscard]] std::int64_t downsampling() const noexcept { return std::int64_t{1} << (levels() - 1); }
 
   bool operator==(const VarTokenizerConfig&) const = default;
 };
-
-/// GroupNorm's groups, in every tokenizer of the family; every level's channels are a multiple.
-inline constexpr std::int64_t kTokenizerGroups = 32;
 
 /// Name of the `index`-th phi convolution without ".weight".
 [[nodiscard]] std::string phi_name(PhiSharing sharing, int index);

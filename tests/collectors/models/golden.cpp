@@ -57,6 +57,9 @@ at::Tensor GoldenFile::numbers(const std::string& name) const {
 at::Tensor GoldenFile::integers(const std::string& name) const {
   return tensor_of(file_.read<std::int64_t>(name), at::kLong);
 }
+at::Tensor GoldenFile::bits(const std::string& name) const {
+  return tensor_of(file_.read<std::uint8_t>(name), at::kByte);
+}
 
 std::vector<std::int64_t> GoldenFile::labels() const {
   const Array<std::int64_t> labels = file_.read<std::int64_t>("labels");

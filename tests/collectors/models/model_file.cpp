@@ -76,6 +76,18 @@ void ModelFile::wrap(std::string_view prefix) {
   for (Entry& entry : entries_) entry.name.insert(0, prefix);
 }
 
+void ModelFile::unwrap_layers(std::string_view part) {
+  for (Entry& entry : entries_) {
+    if (entry.name.find(part) == std::string::npos) continue;
+    for (const std::string_view tensor : {".weight", ".bias"}) {
+      for (const std::string_view wrapper : {".conv", ".norm"}) {
+        if (entry.name.ends_with(std::string(wrapper) + std::string(tensor)))
+          entry.name.erase(entry.name.size() - tensor.size() - wrapper.size(), wrapper.size());
+      }
+    }
+  }
+}
+
 void ModelFile::append(const ModelFile& other) {
   entries_.insert(entries_.end(), other.entries_.begin(), other.entries_.end());
 }

@@ -36,6 +36,8 @@ class ModelFile {
   void add_zeros(std::string_view name, ElementType type, const Shape& shape);
   /// Puts every name below a prefix.
   void wrap(std::string_view prefix);
+  /// Spells "X.conv.weight" and "X.norm.weight" as "X.weight" (biases alike) in the names that contain `part`.
+  void unwrap_layers(std::string_view part = "");
   void append(const ModelFile& other);
 
   void save(const std::filesystem::path& path) const;

@@ -49,19 +49,19 @@ void spell_phi(ModelFile& file, const std::vector<std::string>& names) {
 TEST_SUITE("collectors.models.var_tokenizer_config") {
   TEST_CASE("geometry comes from names and shapes alone") {
     const VarTokenizerConfig config = read_var_tokenizer_config(Checkpoint::open(published()));
-    CHECK(config == VarTokenizerConfig{.base_channels = 32,
-                                       .level_channels = {32, 32, 64, 64, 128},
-                                       .blocks_per_level = 3,
-                                       .attention_levels = {false, false, false, false, true},
-                                       .middle_attention = true,
-                                       .vocabulary = 256,
-                                       .latent_width = 8,
-                                       .quantiser_kernel = 3,
-                                       .phi_sharing = PhiSharing::kSeveral,
-                                       .phi_count = 4,
-                                       .has_encoder = true,
-                                       .type = ElementType::kFloat32});
-    CHECK(config.downsampling() == 16);
+    CHECK(config.autoencoder == AutoencoderGeometry{.base_channels = 32,
+                                                    .level_channels = {32, 32, 64, 64, 128},
+                                                    .blocks_per_level = 3,
+                                                    .attention_levels = {false, false, false, false, true},
+                                                    .middle_attention = true,
+                                                    .latent_width = 8,
+                                                    .has_encoder = true});
+    CHECK(config.vocabulary == 256);
+    CHECK(config.quantiser_kernel == 3);
+    CHECK(config.phi_sharing == PhiSharing::kSeveral);
+    CHECK(config.phi_count == 4);
+    CHECK(config.type == ElementType::kFloat32);
+    CHECK(config.autoencoder.downsampling() == 16);
     CHECK(describe(config).find("32,32,64,64,128") != std::string::npos);
   }
 
@@ -80,12 +80,12 @@ TEST_SUITE("collectors.models.var_tokenizer_config") {
 
   TEST_CASE("a decoder alone is enough") {
     const VarTokenizerConfig config = edited([](ModelFile& file) { file.remove_below("encoder."); });
-    CHECK_FALSE(config.has_encoder);
-    CHECK(config.base_channels == 32);
+    CHECK_FALSE(config.autoencoder.has_encoder);
+    CHECK(config.autoencoder.base_channels == 32);
     CHECK_FALSE(edited([](ModelFile& file) {
                   file.remove_below("encoder.");
                   file.remove_below("quant_conv.");
-                }).has_encoder);
+                }).autoencoder.has_encoder);
     refused([](ModelFile& file) { file.remove("encoder.conv_out.bias"); }, "'encoder.conv_out.bias' is missing");
   }
 
@@ -101,8 +101,8 @@ TEST_SUITE("collectors.models.var_tokenizer_config") {
         file.remove_below(part);
       }
     });
-    CHECK(config.attention_levels == std::vector<bool>(5, false));
-    CHECK_FALSE(config.middle_attention);
+    CHECK(config.autoencoder.attention_levels == std::vector<bool>(5, false));
+    CHECK_FALSE(config.autoencoder.middle_attention);
   }
 
   TEST_CASE("training checkpoints hold the tokenizer below their wrapper") {
@@ -133,11 +133,11 @@ TEST_SUITE("collectors.models.var_tokenizer_config") {
     const VarConfig transformer = read_var_config(Checkpoint::open(repository_file("tests/data/var_basic/var.pth")));
     VarTokenizerConfig tokenizer = read_var_tokenizer_config(Checkpoint::open(published()));
     check_same_codes(transformer, "a", tokenizer, "b");
-    tokenizer.latent_width = 32;
+    tokenizer.autoencoder.latent_width = 32;
     check_error(
         ErrorCode::kBadInput, [&] { check_same_codes(transformer, "a.pth", tokenizer, "b.pth"); }, "a.pth", "b.pth",
         "256 codes of width 8", "256 of width 32");
-    tokenizer.latent_width = 8;
+    tokenizer.autoencoder.latent_width = 8;
     tokenizer.phi_sharing = PhiSharing::kPerScale;
     tokenizer.phi_count = 10;
     check_error(

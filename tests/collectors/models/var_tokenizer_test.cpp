@@ -109,7 +109,7 @@ TEST_SUITE("collectors.models.var_tokenizer") {
     const OpenTokenizer open;
     const VarQuantiser quantiser(open.group, open.config, {4});  // one scale: nothing is left over from others
     at::manual_seed(2);
-    const at::Tensor features = at::randn({1, open.config.latent_width, 4, 4});
+    const at::Tensor features = at::randn({1, open.config.autoencoder.latent_width, 4, 4});
     const at::Tensor tokens = quantiser.quantise(features)[0];
     const CheckpointTensor& stored = open.group.at("quantize.embedding.weight");
     const at::Tensor codes =
