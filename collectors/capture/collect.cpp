@@ -46,6 +46,21 @@ CaptureContents contents_of(const CaptureGeometry& geometry, const CollectReques
   return contents_within(std::move(contents), geometry, *request.max_bytes, left_out);
 }
 
+GenerationRequest batch_request(const CollectRequest& request, std::int64_t first, std::int64_t count) {
+  GenerationRequest batch{.labels = {},
+                          .sample_ids = {},
+                          .seed = request.seed,
+                          .guidance = request.guidance,
+                          .top_k = request.top_k,
+                          .top_p = request.top_p,
+                          .temperature = request.temperature};
+  batch.text = request.text;
+  batch.labels.assign(request.labels.begin() + first, request.labels.begin() + first + count);
+  batch.sample_ids.resize(static_cast<std::size_t>(count));
+  std::iota(batch.sample_ids.begin(), batch.sample_ids.end(), first);
+  return batch;
+}
+
 void check_request(const Engine& engine, const CollectRequest& request) {
   if (request.labels.empty()) throw usage_error("collect: at least one sample");
   if (request.map_samples && *request.map_samples < 1)
@@ -60,21 +75,7 @@ void check_request(const Engine& engine, const CollectRequest& request) {
     throw usage_error("label {} is out of range: {} 0 to {}", label,
                       takes_text ? "there are the prompts" : "the model has the classes", labels - 1);
   }
-}
-
-GenerationRequest batch_request(const CollectRequest& request, std::int64_t first, std::int64_t count) {
-  GenerationRequest batch{.labels = {},
-                          .sample_ids = {},
-                          .seed = request.seed,
-                          .guidance = request.guidance,
-                          .top_k = request.top_k,
-                          .top_p = request.top_p,
-                          .temperature = request.temperature};
-  batch.text = request.text;
-  batch.labels.assign(request.labels.begin() + first, request.labels.begin() + first + count);
-  batch.sample_ids.resize(static_cast<std::size_t>(count));
-  std::iota(batch.sample_ids.begin(), batch.sample_ids.end(), first);
-  return batch;
+  engine.check(batch_request(request, 0, std::ssize(request.labels)));
 }
 
 /// SHA-256 of what a model reads of the prompts.

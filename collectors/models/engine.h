@@ -95,8 +95,12 @@ class Engine {
   /// Where it computes, and where the tensors are that caches see; sessions take and give tensors on the CPU.
   [[nodiscard]] virtual ComputeDevice device() const { return {}; }
 
+  /// Throws what start() would, computing nothing.
+  virtual void check(const GenerationRequest& /*request*/) const {}
+
   /// Starts a batch; calls nothing on any cache but attend() later on (callers call begin()).
-  /// @throws Error  kUsage for labels out of range or impossible sampling settings.
+  /// @throws Error  kUsage for labels out of range, impossible sampling settings, or text that is missing or not the
+  ///                model's.
   [[nodiscard]] virtual std::unique_ptr<GenerationSession> start(const GenerationRequest& request) const = 0;
 };
 

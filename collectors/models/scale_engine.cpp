@@ -29,6 +29,10 @@ ComputeDevice ScaleEngine::device() const {
   return {.kind = DeviceKind::kCuda, .ordinal = device.index()};
 }
 
+void ScaleEngine::check(const GenerationRequest& request) const {
+  scale_model_->check(request);
+}
+
 std::unique_ptr<GenerationSession> ScaleEngine::start(const GenerationRequest& request) const {
   return start(request, {});
 }
