@@ -40,6 +40,16 @@ if(NOT TARGET kvscope_hdf5)
   target_compile_definitions(kvscope_hdf5 INTERFACE ${HDF5_C_DEFINITIONS})
 endif()
 
+# SentencePiece: turns prompts into the tokens of a text encoder. Its trainer is not needed.
+set(KVSCOPE_HAS_SENTENCEPIECE OFF)
+find_path(KVSCOPE_SENTENCEPIECE_INCLUDE sentencepiece_processor.h)
+find_library(KVSCOPE_SENTENCEPIECE_LIBRARY sentencepiece)
+if(KVSCOPE_SENTENCEPIECE_INCLUDE AND KVSCOPE_SENTENCEPIECE_LIBRARY)
+  set(KVSCOPE_HAS_SENTENCEPIECE ON)
+else()
+  message(STATUS "SentencePiece: no libsentencepiece-dev; prompts need --text-features, made elsewhere")
+endif()
+
 if(KVSCOPE_TORCH)
   include(KvscopeLibTorch)
 else()

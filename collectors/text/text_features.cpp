@@ -1,6 +1,7 @@
 #include "collectors/text/text_features.h"
 
 #include "collectors/base/error.h"
+#include "collectors/checkpoint/tensor_name.h"
 #include "collectors/hdf5/hdf5_document.h"
 
 #include <algorithm>
@@ -46,6 +47,19 @@ std::string place_of(std::int64_t row, std::span<const std::int32_t> lengths) {
   return fmt::format("prompt {}, token {}", prompt, row);
 }
 
+/// Throws unless there are no texts, or one that can be shown for each prompt.
+void check_texts(std::span<const std::string> prompts, std::int64_t count, std::string_view where) {
+  if (prompts.empty()) return;
+  if (std::ssize(prompts) != count) {
+    throw bad_input("{}: 'prompts' holds {} texts, but 'lengths' {} numbers", where, prompts.size(), count);
+  }
+  const auto wrong = std::find_if_not(prompts.begin(), prompts.end(), is_plain_text);
+  if (wrong != prompts.end()) {
+    throw bad_input("{}: 'prompts' holds '{}', which is no UTF-8 text without control characters", where,
+                    printable(*wrong));
+  }
+}
+
 void write_all(Hdf5File& file, const TextFeatures& text) {
   const std::int64_t chunk_rows = std::clamp<std::int64_t>(kChunkElements / text.width(), 1, text.features.extent(0));
   file.set_attribute("/", "format", kFormat);
@@ -70,9 +84,7 @@ std::span<const float> TextFeatures::of_prompt(std::int64_t prompt) const {
 void check_text_features(const TextFeatures& text, std::string_view where) {
   check_shape(text.features.shape(), std::nullopt, where);
   check_lengths(text.lengths, text.features.shape(), where);
-  if (!text.prompts.empty() && std::ssize(text.prompts) != text.count()) {
-    throw bad_input("{}: 'prompts' holds {} texts, but 'lengths' {} numbers", where, text.prompts.size(), text.count());
-  }
+  check_texts(text.prompts, text.count(), where);
   const auto values = text.features.values();
   const auto wrong = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
   if (wrong != values.end()) {

@@ -18,7 +18,7 @@ namespace kvscope {
 struct TextFeatures {
   Array<float> features;              ///< [sum of lengths, width], finite
   std::vector<std::int32_t> lengths;  ///< tokens of each prompt, each >= 1, the end of sequence included
-  std::vector<std::string> prompts;   ///< their texts, for the record: one each, or none where they are not known
+  std::vector<std::string> prompts;   ///< their texts, for the record: one each (it may be empty), or none at all
   Json run;                           ///< how the features were made, for the record; null where that is not known
 
   [[nodiscard]] std::int64_t count() const noexcept { return std::ssize(lengths); }

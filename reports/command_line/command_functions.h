@@ -9,6 +9,7 @@ namespace kvscope {
 [[nodiscard]] ExitStatus run_convert(const CommandContext& context);
 [[nodiscard]] ExitStatus run_inspect(const CommandContext& context);
 #ifdef KVSCOPE_HAS_TORCH
+[[nodiscard]] ExitStatus run_encode_text(const CommandContext& context);
 [[nodiscard]] ExitStatus run_collect(const CommandContext& context);
 #endif
 [[nodiscard]] ExitStatus run_analyze(const CommandContext& context);

@@ -11,7 +11,9 @@ CommandOptions inspect_options() {
       .positional = "FILE",
       .description =
           "Says what a file holds: a checkpoint (tensors, model, fingerprint), a capture (geometry, samples,\n"
-          "statistics, sizes, run), scores.h5, heads.json, plan.json or replay.json. The kind is told by content."};
+          "statistics, sizes, run), scores.h5, heads.json, plan.json, replay.json or text features. The kind is told "
+          "by\n"
+          "content."};
   auto add = command.visible.add_options();
   add("check", "read and check everything, as the command that uses the file would; a flaw is exit status 3");
   add("json", "print JSON");

@@ -11,6 +11,7 @@ std::span<const Command> commands() {
       {"convert", "write a checkpoint's tensors as safetensors", run_convert},
       {"inspect", "say what a checkpoint, capture or result file holds, and check it", run_inspect},
 #ifdef KVSCOPE_HAS_TORCH
+      {"encode-text", "run a text encoder over prompts, once for all runs: text_features.h5", run_encode_text},
       {"collect", "generate images and record every attention head: capture.h5", run_collect},
 #endif
       {"analyze", "score every head of a capture: scores.h5", run_analyze},

@@ -12,18 +12,7 @@ namespace {
 
 constexpr std::int64_t kMostSamples = 10'000'000;
 constexpr std::int64_t kLargestBatch = 4096;
-constexpr int kMostThreads = 1024;
 constexpr int kLargestSide = 4096;
-
-template <typename T>
-T in_range(const options::variables_map& values, const char* name, T lowest, T highest) {
-  const T value = values[name].as<T>();
-  // Written so that not-a-number fails too.
-  if (!(value >= lowest && value <= highest)) {
-    throw usage_error("--{} is {}, expected {} to {}", name, value, lowest, highest);
-  }
-  return value;
-}
 
 /// Labels separated by white space or commas; '#' starts a comment.
 std::vector<std::int64_t> read_label_file(const std::filesystem::path& path) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "collectors/base/error.h"
 #include "reports/command_line/command.h"
 
 #include <boost/program_options/options_description.hpp>
@@ -49,6 +50,14 @@ template <typename T>
 /// @throws Error  kUsage naming `option` and the part that is no number or no range.
 [[nodiscard]] std::vector<int> parse_number_list(std::string_view text, std::string_view option);
 
+/// Largest number of --threads.
+inline constexpr int kMostThreads = 1024;
+
+/// The value of an option for a number, which was given or has a default.
+/// @throws Error  kUsage naming the option unless it is in [lowest, highest].
+template <typename T>
+[[nodiscard]] T in_range(const options::variables_map& values, const char* name, T lowest, T highest);
+
 /// Throws the usage error for an option without a value; used by required_option.
 [[noreturn]] void missing_option(const char* name);
 
@@ -56,6 +65,16 @@ template <typename T>
 T required_option(const options::variables_map& values, const char* name) {
   if (values.count(name) == 0) missing_option(name);
   return values[name].as<T>();
+}
+
+template <typename T>
+T in_range(const options::variables_map& values, const char* name, T lowest, T highest) {
+  const T value = values[name].as<T>();
+  // Written so that not-a-number fails too.
+  if (!(value >= lowest && value <= highest)) {
+    throw usage_error("--{} is {}, expected {} to {}", name, value, lowest, highest);
+  }
+  return value;
 }
 
 }  // namespace kvscope

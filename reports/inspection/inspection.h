@@ -45,7 +45,8 @@ enum class InspectionDepth {
   kCheck,    ///< all of it is read and checked as the command that uses it would
 };
 
-/// Summarises a checkpoint, capture, scores.h5, heads.json, plan.json, replay.json or profile, told apart by content.
+/// Summarises a checkpoint, capture, scores.h5, heads.json, plan.json, replay.json, profile or text features, told
+/// apart by content.
 /// @throws Error  kBadInput naming what is wrong with the file: with kSummary only what prevents a summary, with
 ///                kCheck anything.
 [[nodiscard]] Inspection inspect_file(const std::filesystem::path& path, InspectionDepth depth);
@@ -63,5 +64,6 @@ enum class InspectionDepth {
 [[nodiscard]] Inspection inspect_plan(const std::filesystem::path& path, InspectionDepth depth);
 [[nodiscard]] Inspection inspect_replay(const std::filesystem::path& path, InspectionDepth depth);
 [[nodiscard]] Inspection inspect_profile(const std::filesystem::path& path, InspectionDepth depth);
+[[nodiscard]] Inspection inspect_text_features(const std::filesystem::path& path, InspectionDepth depth);
 
 }  // namespace kvscope

@@ -117,14 +117,17 @@ TEST_SUITE("collectors.text.text_features") {
       file.close();
     }
     check_error(ErrorCode::kBadInput, read, "version 2");
-    write_text_features(path, two_prompts());
-    {
+    const auto with_prompts = [&](const std::vector<std::string>& prompts) {
+      write_text_features(path, two_prompts());
       Hdf5File file = Hdf5File::open_for_writing(path);
       file.remove("/prompts");
-      file.write_strings("/prompts", std::vector<std::string>{"one"});
+      file.write_strings("/prompts", prompts);
       file.close();
-    }
-    check_error(ErrorCode::kBadInput, read, "'prompts' holds 1 texts");
+      return read;
+    };
+    check_error(ErrorCode::kBadInput, with_prompts({"one"}), "'prompts' holds 1 texts");
+    check_error(ErrorCode::kBadInput, with_prompts({"one", "caf\xE9"}), "'prompts'", "caf?", "UTF-8");
+    CHECK_NOTHROW(with_prompts({"one", ""})());
   }
 
   TEST_CASE("a file that was cut short is refused wherever it ends") {
