@@ -357,13 +357,39 @@ std::vector<std::uint64_t> Capture::seeds() const {
   return {seeds.values().begin(), seeds.values().end()};
 }
 
-Array<std::int32_t> Capture::tokens() const {
-  auto tokens = read_sampled<std::int32_t>(implementation_->file, "/samples/tokens", 2, samples());
-  if (!tokens.empty() && tokens.extent(1) != steps().total_tokens()) {
-    throw bad_input("{}: /samples/tokens has {} tokens per sample, expected {}", path().string(), tokens.extent(1),
-                    steps().total_tokens());
+std::vector<std::string> Capture::prompts() const {
+  constexpr std::string_view kDataset = "/samples/prompt";
+  const Hdf5File& file = implementation_->file;
+  if (!file.has(kDataset)) return {};
+  std::vector<std::string> prompts = file.read_strings(kDataset);
+  if (std::ssize(prompts) < samples()) {
+    throw bad_input("{}: {} has {} texts, expected {}", path().string(), kDataset, prompts.size(), samples());
+  }
+  prompts.resize(static_cast<std::size_t>(samples()));
+  return prompts;
+}
+
+namespace {
+
+/// Tokens of samples, which must be as many as the steps have.
+template <typename T>
+Array<T> read_tokens(const Hdf5File& file, std::string_view dataset, std::size_t axes, const Capture& capture) {
+  auto tokens = read_sampled<T>(file, dataset, axes, capture.samples());
+  if (!tokens.empty() && tokens.extent(1) != capture.steps().total_tokens()) {
+    throw bad_input("{}: {} has {} tokens per sample, expected {}", capture.path().string(), dataset, tokens.extent(1),
+                    capture.steps().total_tokens());
   }
   return tokens;
+}
+
+}  // namespace
+
+Array<std::int32_t> Capture::tokens() const {
+  return read_tokens<std::int32_t>(implementation_->file, "/samples/tokens", 2, *this);
+}
+
+Array<std::uint8_t> Capture::bits() const {
+  return read_tokens<std::uint8_t>(implementation_->file, "/samples/bits", 3, *this);
 }
 
 Array<std::uint8_t> Capture::images() const {

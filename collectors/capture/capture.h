@@ -147,8 +147,12 @@ class Capture {
   /// /samples/label, empty where the capture has none.
   [[nodiscard]] std::vector<std::int64_t> labels() const;
   [[nodiscard]] std::vector<std::uint64_t> seeds() const;
+  /// /samples/prompt, empty where the capture has none.
+  [[nodiscard]] std::vector<std::string> prompts() const;
   /// [sample, total tokens]; empty where there are none.
   [[nodiscard]] Array<std::int32_t> tokens() const;
+  /// Of tokens that are words of bits: [sample, total tokens, bits], each 0 or 1; empty where there are none.
+  [[nodiscard]] Array<std::uint8_t> bits() const;
   /// [sample, height, width, 3]; empty where there are none.
   [[nodiscard]] Array<std::uint8_t> images() const;
 

@@ -89,6 +89,10 @@ class CaptureCheck {
     const auto negative = std::ranges::find_if(tokens.values(), [](std::int32_t token) { return token < 0; });
     if (negative != tokens.values().end())
       add(Severity::kError, "/samples/tokens", fmt::format("holds the token {}", *negative));
+    const auto bits = capture_.bits();
+    const auto wrong = std::ranges::find_if(bits.values(), [](std::uint8_t bit) { return bit > 1; });
+    if (wrong != bits.values().end()) add(Severity::kError, "/samples/bits", fmt::format("holds the bit {}", *wrong));
+    (void)capture_.prompts();
     (void)capture_.images();
   }
 

@@ -102,7 +102,9 @@ CaptureContents default_contents() {
 std::vector<PartSize> part_sizes(const CaptureContents& contents, const CaptureGeometry& geometry) {
   std::vector<PartSize> parts;
   constexpr std::int64_t kPerSample = sizeof(std::int64_t) + sizeof(std::uint64_t);  // label and seed
-  const std::int64_t token_bytes = static_cast<std::int64_t>(sizeof(std::int32_t)) * geometry.steps.total_tokens();
+  const std::int64_t bytes_of_token =
+      geometry.token_bits > 0 ? geometry.token_bits : static_cast<std::int64_t>(sizeof(std::int32_t));
+  const std::int64_t token_bytes = bytes_of_token * geometry.steps.total_tokens();
   parts.push_back({"samples", geometry.samples * (kPerSample + token_bytes)});
   for (const CaptureQuantity& quantity : contents.quantities) {
     const std::int64_t element_bytes = quantity.name == mean_statistic::kThumbnail.name ? 2 : 4;

@@ -27,6 +27,7 @@ struct CaptureGeometry {
   StepTable steps;
   std::int64_t samples = 0;
   std::array<std::int64_t, 2> image_size = {0, 0};  ///< height, width; 0 where not known
+  std::int64_t token_bits = 0;                      ///< of tokens that are words of bits; 0: tokens are numbers
 };
 
 /// One line of `collect --estimate`.

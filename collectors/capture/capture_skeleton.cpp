@@ -124,8 +124,14 @@ void make_samples(Hdf5File& file, const CapturePlan& plan) {
   const std::int64_t samples = plan.geometry.samples;
   file.write("/samples/label", Array<std::int64_t>(Shape{samples}, plan.labels), {.checksum = true});
   file.write("/samples/seed", Array<std::uint64_t>(Shape{samples}, plan.seeds), {.checksum = true});
-  const Shape tokens = {samples, plan.geometry.steps.total_tokens()};
-  file.make_dataset<std::int32_t>("/samples/tokens", tokens, checksummed(tokens, 1, sizeof(std::int32_t)));
+  if (!plan.prompts.empty()) file.write_strings("/samples/prompt", plan.prompts);
+  Shape tokens = {samples, plan.geometry.steps.total_tokens()};
+  if (plan.geometry.token_bits > 0) {
+    tokens.push_back(plan.geometry.token_bits);
+    file.make_dataset<std::uint8_t>("/samples/bits", tokens, checksummed(tokens, 1, 1));
+  } else {
+    file.make_dataset<std::int32_t>("/samples/tokens", tokens, checksummed(tokens, 1, sizeof(std::int32_t)));
+  }
   if (!plan.contents.images) return;
   const auto [height, width] = plan.geometry.image_size;
   require(height > 0 && width > 0, "capture: images are wanted, but their size is not known");

@@ -116,6 +116,12 @@ struct CaptureWriter::Implementation {
     flushed = added;
   }
 
+  void write_tokens(const Array<std::int32_t>& tokens) {
+    if (plan.geometry.token_bits == 0) return file.write_slab("/samples/tokens", {added, 0}, tokens);
+    const auto bits = tokens.values();
+    file.write_slab("/samples/bits", {added, 0, 0}, Array<std::uint8_t>(tokens.shape(), {bits.begin(), bits.end()}));
+  }
+
   void write_means() {
     for (const auto& [quantity, step, offset, shape] : places) {
       file.write_slab(dataset_path(quantity, step), Shape(shape.size(), 0),
@@ -147,6 +153,7 @@ CaptureWriter CaptureWriter::create(const std::filesystem::path& path, const Cap
   const auto samples = static_cast<std::size_t>(plan.geometry.samples);
   require(samples >= 1 && plan.labels.size() == samples && plan.seeds.size() == samples,
           "capture: one label and one seed per sample");
+  require(plan.prompts.empty() || plan.prompts.size() == samples, "capture: one prompt per sample, or none");
   if (path.has_parent_path()) {
     std::error_code failure;
     std::filesystem::create_directories(path.parent_path(), failure);
@@ -213,7 +220,7 @@ void CaptureWriter::add_samples(const Array<std::int32_t>& tokens, const Array<s
   const std::int64_t count = tokens.extent(0);
   require(count >= 1 && count <= own.plan.batch && own.added + count <= own.plan.geometry.samples,
           "capture: more samples than were announced");
-  own.file.write_slab("/samples/tokens", {own.added, 0}, tokens);
+  own.write_tokens(tokens);
   if (own.plan.contents.images) own.file.write_slab("/samples/image", {own.added, 0, 0, 0}, images);
   for (int step = 0; step < own.plan.geometry.steps.size(); ++step) {
     for (const CaptureQuantity& quantity : own.plan.contents.quantities) {

@@ -19,6 +19,7 @@ struct CapturePlan {
   CaptureGeometry geometry;
   CaptureContents contents;
   std::vector<std::int64_t> labels;  ///< [samples]
+  std::vector<std::string> prompts;  ///< [samples], or none
   std::vector<std::uint64_t> seeds;  ///< [samples]
   /// What decides a sample's bits: resuming needs the same values, compared field by field.
   Json settings;
@@ -60,7 +61,7 @@ class CaptureWriter {
   void write_map_rows(int layer, int head, int step, std::int64_t sample_in_batch, std::int64_t branch,
                       std::int64_t first_query, const Array<float>& rows);
   /// Completes the next `tokens.extent(0)` samples: their figures are in statistics() and their maps written.
-  /// @param tokens  [count, total tokens]
+  /// @param tokens  [count, total tokens]; of words of bits [count, total tokens, bits], each 0 or 1
   /// @param images  [count, height, width, 3], or empty
   void add_samples(const Array<std::int32_t>& tokens, const Array<std::uint8_t>& images);
 

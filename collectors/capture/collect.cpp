@@ -1,6 +1,7 @@
 #include "collectors/capture/collect.h"
 
 #include "collectors/base/file.h"
+#include "collectors/base/hash.h"
 #include "collectors/base/interrupt.h"
 #include "collectors/base/parallel.h"
 #include "collectors/base/progress.h"
@@ -12,6 +13,7 @@
 #include "collectors/capture/host_statistics.h"
 #include "collectors/compute/attention_strip.h"
 #include "collectors/compute/simd_level.h"
+#include "collectors/text/text_features.h"
 
 #include <ATen/core/Tensor.h>
 
@@ -25,7 +27,8 @@ CaptureGeometry geometry_of(const Engine& engine, const CollectRequest& request)
   return {.model = engine.model(),
           .steps = engine.steps(),
           .samples = static_cast<std::int64_t>(request.labels.size()),
-          .image_size = engine.image_size()};
+          .image_size = engine.image_size(),
+          .token_bits = engine.token_space().variables > 1 ? engine.token_space().variables : 0};
 }
 
 /// What the request asks for, cut down to its byte limit.
@@ -43,31 +46,61 @@ CaptureContents contents_of(const CaptureGeometry& geometry, const CollectReques
   return contents_within(std::move(contents), geometry, *request.max_bytes, left_out);
 }
 
-void check_request(const Engine& engine, const CollectRequest& request) {
-  if (request.labels.empty()) throw usage_error("collect: at least one sample");
-  if (request.map_samples && *request.map_samples < 1)
-    throw usage_error("collect: raw maps of at least one sample, not {}", *request.map_samples);
-  if (request.batch < 1) throw usage_error("collect: a batch has at least one sample, not {}", request.batch);
-  for (const std::int64_t label : request.labels) {
-    if (label < 0 || label >= engine.classes()) {
-      throw usage_error("label {} is out of range: the model has the classes 0 to {}", label, engine.classes() - 1);
-    }
-  }
-}
-
 GenerationRequest batch_request(const CollectRequest& request, std::int64_t first, std::int64_t count) {
-  GenerationRequest batch{
-      .seed = request.seed, .guidance = request.guidance, .top_k = request.top_k, .top_p = request.top_p};
+  GenerationRequest batch{.labels = {},
+                          .sample_ids = {},
+                          .seed = request.seed,
+                          .guidance = request.guidance,
+                          .top_k = request.top_k,
+                          .top_p = request.top_p,
+                          .temperature = request.temperature};
+  batch.text = request.text;
   batch.labels.assign(request.labels.begin() + first, request.labels.begin() + first + count);
   batch.sample_ids.resize(static_cast<std::size_t>(count));
   std::iota(batch.sample_ids.begin(), batch.sample_ids.end(), first);
   return batch;
 }
 
+void check_request(const Engine& engine, const CollectRequest& request) {
+  if (request.labels.empty()) throw usage_error("collect: at least one sample");
+  if (request.map_samples && *request.map_samples < 1)
+    throw usage_error("collect: raw maps of at least one sample, not {}", *request.map_samples);
+  if (request.batch < 1) throw usage_error("collect: a batch has at least one sample, not {}", request.batch);
+  if (engine.classes() == 0 && request.text == nullptr)
+    throw usage_error("collect: this model generates from text: prompts are needed");
+  const bool takes_text = request.text != nullptr;
+  const std::int64_t labels = takes_text ? request.text->count() : engine.classes();
+  for (const std::int64_t label : request.labels) {
+    if (label >= 0 && label < labels) continue;
+    throw usage_error("label {} is out of range: {} 0 to {}", label,
+                      takes_text ? "there are the prompts" : "the model has the classes", labels - 1);
+  }
+  engine.check(batch_request(request, 0, std::ssize(request.labels)));
+}
+
+/// SHA-256 of what a model reads of the prompts.
+std::string text_fingerprint(const TextFeatures& text) {
+  Sha256 hash;
+  hash.update(std::as_bytes(std::span(text.lengths)));
+  hash.update(std::as_bytes(text.features.values()));
+  return hash.hex_digest();
+}
+
+/// The prompts of the samples, where their texts are known.
+std::vector<std::string> sample_prompts(const CollectRequest& request) {
+  std::vector<std::string> prompts;
+  if (request.text == nullptr || request.text->prompts.empty()) return prompts;
+  for (const std::int64_t label : request.labels)
+    prompts.push_back(request.text->prompts[static_cast<std::size_t>(label)]);
+  return prompts;
+}
+
 /// What a sample's bits depend on besides the model.
 Json result_settings(const Engine& engine, const CollectRequest& request) {
   Json settings{{"seed", request.seed},   {"guidance", request.guidance},     {"top_k", request.top_k},
                 {"top_p", request.top_p}, {"samples", request.labels.size()}, {"simd", simd_level()}};
+  if (request.temperature) settings["temperature"] = *request.temperature;
+  if (request.text != nullptr) settings["text"] = text_fingerprint(*request.text);
   if (engine.device().is_cuda()) settings["device"] = "cuda";
   if (request.statistics != nullptr) settings["statistics"] = request.statistics->name();
   return settings;
@@ -78,6 +111,7 @@ CapturePlan plan_of(const Engine& engine, const CollectRequest& request, std::ve
   plan.geometry = geometry_of(engine, request);
   plan.contents = contents_of(plan.geometry, request, left_out);
   plan.labels = request.labels;
+  plan.prompts = sample_prompts(request);
   plan.seeds.assign(request.labels.size(), request.seed);
   plan.settings = result_settings(engine, request);
   plan.provenance = {{"command_line", request.command_line},
@@ -99,14 +133,16 @@ CaptureWriter open_writer(const CollectRequest& request, const CapturePlan& plan
   return CaptureWriter::create(request.output, plan);
 }
 
-/// Copies [batch, n] integers into columns [offset, offset + n) of `all`.
+/// Copies the tokens of a step, [batch, n] or [batch, n, variables], to the places from `offset` on of all tokens.
 void store_tokens(const at::Tensor& tokens, std::int64_t offset, Array<std::int32_t>& all) {
   const at::Tensor adjacent = tokens.contiguous();
   const auto* values = adjacent.const_data_ptr<std::int64_t>();
+  const std::int64_t of_sample = tokens.numel() / tokens.size(0);
+  const std::int64_t variables = of_sample / tokens.size(1);
   for (std::int64_t sample = 0; sample < tokens.size(0); ++sample) {
-    for (std::int64_t i = 0; i < tokens.size(1); ++i) {
-      all(sample, offset + i) = static_cast<std::int32_t>(values[sample * tokens.size(1) + i]);
-    }
+    const auto target = all.slice(sample).subspan(static_cast<std::size_t>(offset * variables));
+    for (std::int64_t i = 0; i < of_sample; ++i)
+      target[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(values[sample * of_sample + i]);
   }
 }
 
@@ -173,7 +209,9 @@ class CollectRun {
     maps_.begin_batch(count, std::clamp<std::int64_t>(plan_.contents.map_samples - writer_.samples(), 0, count));
     const auto session = engine_.start(batch_request(request_, writer_.samples(), count));
     cache_.begin(count * static_cast<std::int64_t>(plan_.geometry.model.branches.size()));
-    Array<std::int32_t> tokens(Shape{count, plan_.geometry.steps.total_tokens()});
+    Shape shape = {count, plan_.geometry.steps.total_tokens()};
+    if (plan_.geometry.token_bits > 0) shape.push_back(plan_.geometry.token_bits);
+    Array<std::int32_t> tokens(shape);
     while (!session->done()) {
       const StepOutcome outcome = session->advance(cache_);
       store_tokens(outcome.tokens, plan_.geometry.steps.token_offset(outcome.step), tokens);

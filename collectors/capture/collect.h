@@ -26,11 +26,13 @@ enum class EarlierRun {
 /// A capture to be made.
 struct CollectRequest {
   std::filesystem::path output;
-  std::vector<std::int64_t> labels;  ///< one per sample, in [0, classes)
+  std::vector<std::int64_t> labels;          ///< one per sample; see GenerationRequest
+  std::shared_ptr<const TextFeatures> text;  ///< of a model that takes text
   std::uint64_t seed = 0;
   double guidance = 4.0;  ///< as GenerationRequest
   int top_k = 900;
   double top_p = 0.95;
+  std::optional<double> temperature;        ///< as GenerationRequest
   std::int64_t batch = 8;                   ///< samples generated together; changes no bit of the file
   std::string maps = "none";                ///< see parse_map_selection()
   std::optional<std::int64_t> map_samples;  ///< raw maps of the first so many samples only; empty: of all

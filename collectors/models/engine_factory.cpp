@@ -2,6 +2,7 @@
 
 #include "collectors/base/error.h"
 #include "collectors/models/checkpoint_kind.h"
+#include "collectors/models/infinity_engine.h"
 #include "collectors/models/var_engine.h"
 
 #include <utility>
@@ -21,15 +22,24 @@ std::unique_ptr<Engine> load_engine(EngineOptions options) {
                               .scales = options.scales,
                               .heads = options.heads,
                               .graphs = std::move(options.graphs)});
+    case CheckpointKind::kInfinityTransformer:
+      return load_infinity_engine({.transformer = options.transformer,
+                                   .tokenizer = options.tokenizer,
+                                   .compute_type = options.compute_type,
+                                   .device = options.device,
+                                   .rows = std::nullopt,
+                                   .image_size = options.image_size,
+                                   .height_over_width = options.height_over_width,
+                                   .graphs = std::move(options.graphs)});
     case CheckpointKind::kVarTokenizer:
+    case CheckpointKind::kInfinityTokenizer:
       throw bad_input("{}: expected a transformer, found a file that looks like a {}", options.transformer.string(),
                       kind_name(kind));
-    case CheckpointKind::kInfinityTransformer:
-    case CheckpointKind::kInfinityTokenizer:
     case CheckpointKind::kUnknown:
       break;
   }
-  throw bad_input("{}: found a {}; this version runs VAR transformers", options.transformer.string(), kind_name(kind));
+  throw bad_input("{}: found a {}; VAR and Infinity transformers are run", options.transformer.string(),
+                  kind_name(kind));
 }
 
 }  // namespace kvscope

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace kvscope {
@@ -17,8 +18,10 @@ struct EngineOptions {
   std::filesystem::path tokenizer;
   ElementType compute_type = ElementType::kFloat32;  ///< float32, bfloat16 or (GPU) float16; also of the KV cache
   ComputeDevice device;                              ///< of weights, activations and the KV cache
-  std::vector<int> scales;  ///< sides of the scales; needed only where the weights do not tell them
-  int heads = 0;            ///< heads of a model whose weights do not tell them; 0: the family's published rule
+  std::vector<int> scales;         ///< sides of the scales; needed only where the weights do not tell them
+  int heads = 0;                   ///< heads of a model whose weights do not tell them; 0: the family's published rule
+  std::string image_size = "1M";   ///< Infinity: see infinity_schedule()
+  double height_over_width = 1.0;  ///< Infinity: see infinity_schedule()
   std::unique_ptr<GraphBackend> graphs;  ///< of `device`, to run steps from (step_graphs.h); null: eager
 };
 

@@ -36,4 +36,11 @@ void wait_for(const c10::Device& device) {
   backend.synchronizeStream(backend.getStream(device));
 }
 
+void check_compute_type(ElementType type, const ComputeDevice& device) {
+  if (type == ElementType::kFloat32 || type == ElementType::kBFloat16) return;
+  if (type == ElementType::kFloat16 && device.is_cuda()) return;
+  if (type == ElementType::kFloat16) throw usage_error("compute type float16 needs a GPU; on a CPU there is bfloat16");
+  throw usage_error("compute type {} is not supported; float32 and bfloat16 are", element_name(type));
+}
+
 }  // namespace kvscope

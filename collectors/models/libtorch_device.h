@@ -1,5 +1,6 @@
 #pragma once
 
+#include "collectors/base/element_type.h"
 #include "collectors/gpu/compute_device.h"
 
 #include <c10/core/Device.h>
@@ -14,5 +15,9 @@ namespace kvscope {
 /// Waits until a GPU has done all that was queued on the current stream of `device`; nothing on a CPU. For clocks:
 /// results need no such call.
 void wait_for(const c10::Device& device);
+
+/// @throws Error  kUsage for a type that models are not computed in on `device`: float32 and bfloat16 always are,
+///                float16 on a GPU.
+void check_compute_type(ElementType type, const ComputeDevice& device);
 
 }  // namespace kvscope

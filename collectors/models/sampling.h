@@ -18,7 +18,7 @@ struct NoiseKey {
   std::uint64_t seed = 0;
   std::int64_t sample = 0;  ///< number of the sample in the whole run
   std::int64_t step = 0;
-  std::int64_t token = 0;  ///< position within the step
+  std::int64_t token = 0;  ///< position within the step; of bit j of a token of d bits position * d + j
 };
 
 /// Standard Gumbel noise -log(-log u) of one vocabulary entry. u is uniform on (0, 1) with 52 bits from

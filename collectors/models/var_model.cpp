@@ -1,46 +1,68 @@
 #include "collectors/models/var_model.h"
 
-#include "collectors/base/error.h"
-#include "collectors/base/parallel.h"
-#include "collectors/models/image_pixels.h"
-#include "collectors/models/libtorch_scope.h"
+#include "collectors/models/token_drawing.h"
 
-#include <ATen/ops/empty.h>
-
-#include <algorithm>
+#include <map>
+#include <utility>
 
 namespace kvscope {
 
-void VarModel::for_each_sample(std::int64_t samples, const std::function<void(std::int64_t)>& body) const {
-  if (device().is_cpu()) return parallel_for(samples, body);
-  for (std::int64_t sample = 0; sample < samples; ++sample) body(sample);
+double growing_guidance(const GenerationRequest& request, const StepTable& steps, int step) {
+  if (!request.guidance_of_step.empty()) return request.guidance_of_step[static_cast<std::size_t>(step)];
+  return request.guidance * (steps.size() > 1 ? static_cast<double>(step) / (steps.size() - 1) : 0.0);
 }
 
-at::Tensor render(const VarModel& model, std::span<const at::Tensor> maps) {
-  const LibTorchScope scope;
-  const std::int64_t side = model.image_side();
-  const auto samples = static_cast<std::int64_t>(maps.size());
-  at::Tensor images = at::empty({samples, side, side, 3}, at::kByte);
-  model.for_each_sample(samples, [&](std::int64_t sample) {
-    const LibTorchScope sample_scope;
-    images[sample].copy_(pixels_of_image(model.tokenizer.decode(maps[static_cast<std::size_t>(sample)])));
-  });
-  return images;
+VarModel::VarModel(ModelInfo info, Parts parts, RowExecution rows)
+    : ScaleModel(std::move(info), StepTable::square(parts.transformer.config().sides), rows),
+      parts_(std::move(parts)),
+      unconditional_(std::make_shared<const RowCondition>(transformer().condition(transformer().config().classes))) {
+  describe_sites();
 }
 
-void check_tokens(const VarModel& model, const at::Tensor& tokens, std::int64_t samples, int step) {
-  const std::int64_t count = model.steps.n_query(step);
-  if (!tokens.defined() || tokens.scalar_type() != at::kLong || tokens.dim() != 2 || tokens.size(0) != samples ||
-      tokens.size(1) != count) {
-    throw usage_error("tokens of step {}: expected [{}, {}] of int64", step, samples, count);
+std::array<std::int64_t, 2> VarModel::image_size() const {
+  const std::int64_t side = quantiser().map_side() * tokenizer().config().autoencoder.downsampling();
+  return {side, side};
+}
+
+void VarModel::check(const GenerationRequest& request) const {
+  check_request(request, "label", transformer().config().classes, steps());
+}
+
+double VarModel::guidance(const GenerationRequest& request, int step) const {
+  return growing_guidance(request, steps(), step);
+}
+
+std::vector<std::shared_ptr<const RowCondition>> VarModel::conditions(const GenerationRequest& request) const {
+  std::map<std::int64_t, std::size_t> index_of_label;
+  std::vector<std::int64_t> labels;
+  for (const std::int64_t label : request.labels) {
+    if (index_of_label.try_emplace(label, labels.size()).second) labels.push_back(label);
   }
-  const at::Tensor values = tokens.contiguous();
-  const std::int64_t* begin = values.const_data_ptr<std::int64_t>();
-  const std::int64_t vocabulary = model.transformer.config().vocabulary;
-  const auto* bad =
-      std::find_if(begin, begin + values.numel(), [&](std::int64_t token) { return token < 0 || token >= vocabulary; });
-  if (bad != begin + values.numel())
-    throw usage_error("tokens of step {}: {} is outside 0..{}", step, *bad, vocabulary - 1);
+  std::vector<std::shared_ptr<const RowCondition>> of_label(labels.size());
+  for_each_sample(std::ssize(labels), [&](std::int64_t i) {
+    const auto index = static_cast<std::size_t>(i);
+    of_label[index] = std::make_shared<const RowCondition>(transformer().condition(labels[index]));
+  });
+  std::vector<std::shared_ptr<const RowCondition>> rows;
+  for (const std::int64_t label : request.labels) rows.push_back(of_label[index_of_label[label]]);
+  rows.resize(2 * rows.size(), unconditional_);
+  return rows;
+}
+
+at::Tensor VarModel::first_input(const RowCondition& condition) const {
+  return transformer().first_input(condition);
+}
+at::Tensor VarModel::next_input(const at::Tensor& map, int step) const {
+  return transformer().next_input(quantiser().input_map(map, step), step);
+}
+at::Tensor VarModel::empty_map(std::int64_t samples) const {
+  return quantiser().empty_map(samples);
+}
+void VarModel::accumulate(at::Tensor& map, const at::Tensor& tokens, int step) const {
+  quantiser().accumulate(map, tokens, step);
+}
+at::Tensor VarModel::decode(const at::Tensor& map) const {
+  return tokenizer().decode(map);
 }
 
 }  // namespace kvscope

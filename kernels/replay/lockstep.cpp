@@ -24,9 +24,9 @@ void add(std::optional<double>& sum, const std::optional<double>& seconds) {
   if (seconds) sum = sum.value_or(0.0) + *seconds;
 }
 
-/// Share of equal tokens of one sample. a, b: [batch, N_k] int64.
+/// Share of equal tokens (bits, of tokens that are words of them) of one sample. a, b: as StepOutcome::tokens.
 double token_agreement(const at::Tensor& a, const at::Tensor& b, std::int64_t sample) {
-  const std::int64_t tokens = a.size(1);
+  const std::int64_t tokens = a.numel() / a.size(0);
   const std::int64_t* left = a.const_data_ptr<std::int64_t>() + sample * tokens;
   const std::int64_t* right = b.const_data_ptr<std::int64_t>() + sample * tokens;
   std::int64_t equal = 0;
@@ -34,12 +34,15 @@ double token_agreement(const at::Tensor& a, const at::Tensor& b, std::int64_t sa
   return static_cast<double>(equal) / static_cast<double>(tokens);
 }
 
-/// Mean over the tokens of one sample. full, compressed: [batch, N_k, vocabulary] float32.
-double mean_divergence(const at::Tensor& full, const at::Tensor& compressed, std::int64_t sample) {
+/// Mean over the tokens of one sample; the variables of a token are independent, so their divergences add up.
+/// full, compressed: as StepOutcome::logits.
+double mean_divergence(const at::Tensor& full, const at::Tensor& compressed, const TokenSpace& space,
+                       std::int64_t sample) {
   const std::int64_t tokens = full.size(1);
-  const std::int64_t vocabulary = full.size(2);
+  const std::int64_t variables = tokens * space.variables;
+  const std::int64_t vocabulary = space.vocabulary;
   double sum = 0.0;
-  for (std::int64_t i = sample * tokens; i < (sample + 1) * tokens; ++i) {
+  for (std::int64_t i = sample * variables; i < (sample + 1) * variables; ++i) {
     const std::span p(full.const_data_ptr<float>() + i * vocabulary, index(vocabulary));
     const std::span q(compressed.const_data_ptr<float>() + i * vocabulary, index(vocabulary));
     sum += kl_divergence(p, q);
@@ -116,7 +119,7 @@ void Lockstep::compare(CompressedRun& run, const StepOutcome& full, const StepOu
   parallel_for(samples_, [&](std::int64_t sample) {
     const std::int64_t at = first_sample_ + sample;
     measured.token_agreement(full.step, at) = token_agreement(full.tokens, compressed.tokens, sample);
-    measured.kl(full.step, at) = mean_divergence(full.logits, compressed.logits, sample);
+    measured.kl(full.step, at) = mean_divergence(full.logits, compressed.logits, engine_.token_space(), sample);
   });
   for (int layer = 0; layer < engine_.model().layers; ++layer) {
     const Array<double> errors = run.comparison().errors(layer);

@@ -54,8 +54,8 @@ double divergence(const Engine& engine, const GenerationRequest& request, const 
   double sum = 0.0;
   for (const StepOutcome& outcome : full) {
     const at::Tensor logits = session->advance(cache, outcome.tokens).logits.contiguous();
-    const auto vocabulary = index(logits.size(-1));
-    const std::int64_t rows = logits.numel() / logits.size(-1);
+    const auto vocabulary = index(engine.vocabulary());
+    const std::int64_t rows = logits.numel() / engine.vocabulary();
     const float* p = outcome.logits.const_data_ptr<float>();
     const float* q = logits.const_data_ptr<float>();
     for (std::int64_t row = 0; row < rows; ++row) {

@@ -19,8 +19,8 @@ std::size_t index(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-/// One draw of every token of a step from softmax(logits), [N_k] int64.
-/// @param logits  [N_k, vocabulary]
+/// One draw of every token of a step from softmax(logits), [N_k x variables] int64.
+/// @param logits  [N_k x variables, vocabulary]
 at::Tensor draw_all(const at::Tensor& logits, int step, const NoiseKey& base) {
   const at::Tensor values = logits.detach().contiguous();
   const at::Tensor drawn = at::empty({values.size(0)}, at::kLong);
@@ -64,7 +64,7 @@ SamplePricing::SamplePricing(const Engine& engine, const GenerationRequest& requ
   std::vector<at::Tensor> logits;
   std::vector<at::Tensor> log_probabilities;
   while (!session->done()) {
-    logits.push_back(session->advance(cache).logits[0]);
+    logits.push_back(session->advance(cache).logits[0].view({-1, engine.vocabulary()}));
     log_probabilities.push_back(at::log_softmax(logits.back(), -1));
   }
 

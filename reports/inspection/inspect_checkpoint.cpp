@@ -1,6 +1,7 @@
 #include "collectors/checkpoint/checkpoint.h"
 #include "collectors/models/bsq_tokenizer_config.h"
 #include "collectors/models/checkpoint_kind.h"
+#include "collectors/models/infinity_config.h"
 #include "collectors/models/var_config.h"
 #include "collectors/models/var_tokenizer_config.h"
 #include "reports/inspection/inspection.h"
@@ -45,6 +46,9 @@ void add_models(Inspection& inspection, const Checkpoint& checkpoint, Inspection
   inspection.add("holds", kind_name(kind));
   if (has_var_transformer(kind)) {
     add_model(inspection, "transformer", depth, [&] { return read_var_config(checkpoint); });
+  }
+  if (kind == CheckpointKind::kInfinityTransformer) {
+    add_model(inspection, "transformer", depth, [&] { return read_infinity_config(checkpoint); });
   }
   if (has_var_tokenizer(kind)) {
     add_model(inspection, "tokenizer", depth, [&] { return read_var_tokenizer_config(checkpoint); });

@@ -30,13 +30,17 @@ class NoiseSession : public GenerationSession {
     }
     StepOutcome outcome;
     outcome.step = step_++;
-    outcome.tokens = at::empty({batch(), output.size(2)}, at::kLong);
+    const std::int64_t variables = engine_.token_space().variables;
+    outcome.tokens = at::empty({batch(), output.size(2), variables}, at::kLong);
     for (std::int64_t sample = 0; sample < batch(); ++sample) {
       for (std::int64_t i = 0; i < output.size(2); ++i) {
-        const double value = std::abs(output[sample][0][i][0].item<double>());
-        outcome.tokens[sample][i] = static_cast<std::int64_t>(value * 1000) % engine_.vocabulary();
+        for (std::int64_t j = 0; j < variables; ++j) {
+          const double value = std::abs(output[sample][0][i][j].item<double>());
+          outcome.tokens[sample][i][j] = static_cast<std::int64_t>(value * 1000) % engine_.vocabulary();
+        }
       }
     }
+    if (variables == 1) outcome.tokens = outcome.tokens.squeeze(2);
     last_tokens_ = outcome.tokens;
     return outcome;
   }
@@ -44,7 +48,7 @@ class NoiseSession : public GenerationSession {
   [[nodiscard]] at::Tensor images() override {
     const auto [height, width] = engine_.image_size();
     at::Tensor images = at::empty({batch(), height, width, 3}, at::kByte);
-    for (std::int64_t sample = 0; sample < batch(); ++sample) images[sample].fill_(last_tokens_[sample][0]);
+    for (std::int64_t sample = 0; sample < batch(); ++sample) images[sample].fill_(last_tokens_[sample].flatten()[0]);
     return images;
   }
 
@@ -84,7 +88,7 @@ std::unique_ptr<GenerationSession> NoiseEngine::start(const GenerationRequest& r
   return std::make_unique<NoiseSession>(*this, request);
 }
 
-NoiseEngine small_noise_engine() {
+NoiseEngine small_noise_engine(TokenSpace space) {
   return {{.family = "noise",
            .fingerprint = "none",
            .layers = 2,
@@ -93,7 +97,8 @@ NoiseEngine small_noise_engine() {
            .head_dim = 16,
            .softmax_scale = {0.5},
            .branches = {"conditional", "unconditional"}},
-          StepTable({{.h = 1, .w = 1}, {.h = 2, .w = 2}, {.h = 3, .w = 4}})};
+          StepTable({{.h = 1, .w = 1}, {.h = 2, .w = 2}, {.h = 3, .w = 4}}),
+          space};
 }
 
 }  // namespace kvscope::testing

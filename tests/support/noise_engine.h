@@ -12,21 +12,23 @@ namespace kvscope::testing {
 /// branch, layer and step; tokens follow from the attention's output, images from the tokens.
 class NoiseEngine : public Engine {
  public:
-  NoiseEngine(ModelInfo model, StepTable steps) : model_(std::move(model)), steps_(std::move(steps)) {}
+  NoiseEngine(ModelInfo model, StepTable steps, TokenSpace space = {.vocabulary = 16})
+      : model_(std::move(model)), steps_(std::move(steps)), space_(space) {}
 
   [[nodiscard]] const ModelInfo& model() const override { return model_; }
   [[nodiscard]] const StepTable& steps() const override { return steps_; }
   [[nodiscard]] std::int64_t classes() const override { return 10; }
-  [[nodiscard]] std::int64_t vocabulary() const override { return 16; }
+  [[nodiscard]] TokenSpace token_space() const override { return space_; }
   [[nodiscard]] std::array<std::int64_t, 2> image_size() const override { return {4, 6}; }
   [[nodiscard]] std::unique_ptr<GenerationSession> start(const GenerationRequest& request) const override;
 
  private:
   ModelInfo model_;
   StepTable steps_;
+  TokenSpace space_;
 };
 
 /// 2 layers, 4 heads sharing 2 key/value heads of size 16, scales 1, 2 and 3 x 4.
-[[nodiscard]] NoiseEngine small_noise_engine();
+[[nodiscard]] NoiseEngine small_noise_engine(TokenSpace space = {.vocabulary = 16});
 
 }  // namespace kvscope::testing

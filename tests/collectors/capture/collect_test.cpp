@@ -7,6 +7,8 @@
 #include "collectors/capture/head_statistics.h"
 #include "collectors/capture/recording_kv_cache.h"
 #include "collectors/hdf5/hdf5_file.h"
+#include "collectors/models/full_kv_cache.h"
+#include "collectors/text/text_features.h"
 #include "support/errors.h"
 #include "support/noise_engine.h"
 #include "support/paths.h"
@@ -93,6 +95,62 @@ class FileSizeLimit {
 }  // namespace
 
 TEST_SUITE("collectors.capture.collect") {
+  TEST_CASE("tokens that are words of bits and prompts are stored as such whatever the batch") {
+    const testing::TemporaryFolder folder;
+    const auto engine = testing::small_noise_engine({.vocabulary = 2, .variables = 5});
+    TextFeatures text;
+    text.features = Array<float>({3, 4});
+    text.lengths = {1, 2};
+    text.prompts = {"a cat", "a dog"};
+    CollectRequest request = small_request(folder / "bits.h5");
+    request.text = std::make_shared<const TextFeatures>(text);
+    request.labels = {1, 0, 1};
+    (void)collect(engine, request);
+    const Capture capture = Capture::open(folder / "bits.h5");
+    CHECK(capture.tokens().empty());
+    CHECK(capture.prompts() == std::vector<std::string>{"a dog", "a cat", "a dog"});
+    const auto bits = capture.bits();
+    REQUIRE(bits.shape() == Shape{3, 17, 5});
+    CHECK(std::ranges::count(bits.values(), 0) + std::ranges::count(bits.values(), 1) == bits.size());
+
+    FullKvCache cache;
+    cache.begin(2);
+    GenerationRequest second{.labels = {0}, .sample_ids = {1}, .seed = request.seed};
+    const auto session = engine.start(second);
+    while (!session->done()) {
+      const StepOutcome outcome = session->advance(cache);
+      for (std::int64_t i = 0; i < outcome.tokens.size(1); ++i) {
+        for (std::int64_t j = 0; j < 5; ++j) {
+          CHECK(bits(1, engine.steps().token_offset(outcome.step) + i, j) ==
+                outcome.tokens[0][i][j].item<std::int64_t>());
+        }
+      }
+    }
+    request.batch = 1;
+    request.output = folder / "one.h5";
+    (void)collect(engine, request);
+    CHECK(std::ranges::equal(Capture::open(folder / "one.h5").bits().values(), bits.values()));
+  }
+
+  TEST_CASE("a capture of other prompts is not gone on with") {
+    const testing::TemporaryFolder folder;
+    const auto engine = testing::small_noise_engine();
+    TextFeatures text;
+    text.features = Array<float>({1, 4});
+    text.lengths = {1};
+    CollectRequest request = small_request(folder / "c.h5");
+    request.labels = {0, 0};
+    request.batch = 1;
+    request.text = std::make_shared<const TextFeatures>(text);
+    request.stop = stop_after(1);
+    CHECK_THROWS_AS((void)collect(engine, request), Error);
+    text.features(0, 1) = 1.0F;
+    request.text = std::make_shared<const TextFeatures>(text);
+    request.earlier_run = EarlierRun::kResume;
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { (void)collect(engine, request); }, "text");
+  }
+
   TEST_CASE("stored statistics are those of the stored maps") {
     const testing::TemporaryFolder folder;
     const auto engine = testing::small_noise_engine();

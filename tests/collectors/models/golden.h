@@ -39,7 +39,8 @@ class GoldenFile {
   [[nodiscard]] at::Tensor numbers(const std::string& name) const;   ///< float32
   [[nodiscard]] at::Tensor integers(const std::string& name) const;  ///< int64
   [[nodiscard]] at::Tensor bits(const std::string& name) const;      ///< uint8
-  [[nodiscard]] double guidance() const { return file_.number_attribute("/", "cfg"); }
+  [[nodiscard]] double attribute(const std::string& name) const { return file_.number_attribute("/", name); }
+  [[nodiscard]] double guidance() const { return attribute("cfg"); }
   [[nodiscard]] std::vector<std::int64_t> labels() const;
 
  private:

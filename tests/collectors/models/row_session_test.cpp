@@ -1,9 +1,10 @@
-#include "collectors/models/var_session.h"
+#include "collectors/models/row_session.h"
 
 #include "collectors/base/parallel.h"
 #include "collectors/models/engine_factory.h"
 #include "collectors/models/golden.h"
 #include "collectors/models/model_file.h"
+#include "collectors/models/session_runs.h"
 #include "collectors/models/tensor_loading.h"
 #include "support/aten.h"
 #include "support/errors.h"
@@ -19,13 +20,6 @@ using namespace kvscope::testing;
 
 namespace {
 
-/// Everything that a run of samples produces, samples in order.
-struct Run {
-  std::vector<at::Tensor> logits;  ///< per step, [samples, N_k, V]
-  std::vector<at::Tensor> tokens;
-  at::Tensor images;
-};
-
 GenerationRequest request_for(std::int64_t first, std::int64_t count, std::int64_t classes) {
   GenerationRequest request{.seed = 7, .guidance = 2.0, .top_k = 100, .top_p = 0.95};
   for (std::int64_t sample = first; sample < first + count; ++sample) {
@@ -33,50 +27,6 @@ GenerationRequest request_for(std::int64_t first, std::int64_t count, std::int64
     request.sample_ids.push_back(sample);
   }
   return request;
-}
-
-Run run_session(GenerationSession& session, std::int64_t rows, const std::vector<at::Tensor>& forced = {}) {
-  FullKvCache cache;
-  cache.begin(rows);
-  Run run;
-  while (!session.done()) {
-    const std::size_t step = run.tokens.size();
-    StepOutcome outcome = session.advance(cache, forced.empty() ? std::nullopt : std::optional(forced[step]));
-    run.logits.push_back(outcome.logits);
-    run.tokens.push_back(outcome.tokens);
-  }
-  run.images = session.images();
-  return run;
-}
-
-/// Samples 0 .. samples - 1 in batches of `batch`, the last one smaller.
-Run run_in_batches(const Engine& engine, std::int64_t samples, std::int64_t batch) {
-  std::vector<Run> parts;
-  for (std::int64_t first = 0; first < samples; first += batch) {
-    const std::int64_t count = std::min(batch, samples - first);
-    parts.push_back(run_session(*engine.start(request_for(first, count, engine.classes())), 2 * count));
-  }
-  Run whole;
-  const auto join = [&](auto&& member) {
-    std::vector<at::Tensor> list;
-    for (const Run& part : parts) list.push_back(member(part));
-    return at::cat(list);
-  };
-  for (std::size_t step = 0; step < parts[0].tokens.size(); ++step) {
-    whole.logits.push_back(join([&](const Run& part) { return part.logits[step]; }));
-    whole.tokens.push_back(join([&](const Run& part) { return part.tokens[step]; }));
-  }
-  whole.images = join([](const Run& part) { return part.images; });
-  return whole;
-}
-
-void check_same_bits(const Run& a, const Run& b) {
-  for (std::size_t step = 0; step < a.tokens.size(); ++step) {
-    CAPTURE(step);
-    CHECK(same_bits(a.logits[step], b.logits[step]));
-    CHECK(same_bits(a.tokens[step], b.tokens[step]));
-  }
-  CHECK(same_bits(a.images, b.images));
 }
 
 double agreement(const Run& a, const Run& b) {
@@ -91,19 +41,20 @@ double agreement(const Run& a, const Run& b) {
 
 }  // namespace
 
-TEST_SUITE("collectors.models.var_session") {
+TEST_SUITE("collectors.models.row_session") {
   TEST_CASE("bits depend neither on the batch nor on the number of threads in either type") {
     for (const ElementType type : {ElementType::kFloat32, ElementType::kBFloat16}) {
       CAPTURE(element_name(type));
       const auto engine = load(golden_set("sample_model"), type);
+      const GenerationRequest request = request_for(0, 8, engine->classes());
       set_thread_count(1);
-      const Run reference = run_in_batches(*engine, 8, 8);
+      const Run reference = run_in_batches(*engine, request, 8);
       for (const int threads : {1, 2}) {
         set_thread_count(threads);
         for (const std::int64_t batch : {1, 3, 8}) {
           CAPTURE(threads);
           CAPTURE(batch);
-          check_same_bits(reference, run_in_batches(*engine, 8, batch));
+          check_same_bits(reference, run_in_batches(*engine, request, batch));
         }
       }
       set_thread_count(0);

@@ -1,5 +1,5 @@
 // All rows in every operation, as on a GPU, here on the CPU.
-#include "collectors/models/var_batch_session.h"
+#include "collectors/models/batch_session.h"
 
 #include "collectors/models/golden.h"
 #include "support/aten.h"
@@ -53,7 +53,7 @@ std::unique_ptr<VarEngine> load_together(const GoldenSet& set, ElementType type 
 
 }  // namespace
 
-TEST_SUITE("collectors.models.var_batch_session") {
+TEST_SUITE("collectors.models.batch_session") {
   TEST_CASE("all rows together draw every token of the published implementation") {
     for (const GoldenSet& set : golden_sets()) {
       CAPTURE(set.name);

@@ -1,0 +1,75 @@
+#include "collectors/models/infinity_engine.h"
+
+#include "collectors/base/error.h"
+#include "collectors/models/infinity_model.h"
+#include "collectors/models/libtorch_device.h"
+#include "collectors/models/tensor_loading.h"
+
+#include <utility>
+
+namespace kvscope {
+namespace {
+
+ModelInfo model_info(const InfinityConfig& config, const Checkpoint& transformer, const Checkpoint& tokenizer,
+                     ElementType compute_type) {
+  const Checkpoint* files[] = {&transformer, &tokenizer};
+  return {.family = "infinity",
+          .fingerprint = fingerprint(files),
+          .layers = config.depth,
+          .heads = config.heads,
+          .kv_heads = config.heads,
+          .head_dim = config.head_dim,
+          .softmax_scale = {1.0},
+          .branches = {"conditional", "unconditional"},
+          .key_type = compute_type,
+          .value_type = compute_type};
+}
+
+std::shared_ptr<const InfinityModel> load_model(InfinityEngineOptions options) {
+  check_compute_type(options.compute_type, options.device);
+  const InfinitySchedule schedule = infinity_schedule(options.image_size, options.height_over_width);
+  if (options.text_tokens < 0) throw usage_error("prompts of {} tokens are impossible", options.text_tokens);
+  const at::Device device = libtorch_device(options.device);
+  Checkpoint transformer_file = Checkpoint::open(options.transformer);
+  Checkpoint tokenizer_file = Checkpoint::open(options.tokenizer);
+  const InfinityConfig config = read_infinity_config(transformer_file);
+  const BsqTokenizerConfig tokenizer_config = read_bsq_tokenizer_config(tokenizer_file);
+  const int cells = code_cells_per_side(config.token_bits, options.transformer.string(), tokenizer_config,
+                                        options.tokenizer.string());
+
+  ModelInfo info = model_info(config, transformer_file, tokenizer_file, options.compute_type);
+  StepTable steps = schedule.steps();
+  const std::int64_t text_tokens = options.text_tokens > 0 ? options.text_tokens : config.text_rows;
+  InfinityTransformer transformer(infinity_transformer_group(transformer_file), config, schedule, text_tokens,
+                                  scalar_type(options.compute_type), device);
+  BsqQuantiser quantiser(tokenizer_config.code_width(), cells, steps, device);
+  BsqTokenizer tokenizer(bsq_tokenizer_group(tokenizer_file), tokenizer_config, device);
+  const std::int64_t pixels = cells * tokenizer_config.autoencoder.downsampling();
+  const TokenGrid last = schedule.scales.back();
+  const auto model = std::make_shared<InfinityModel>(
+      std::move(info), std::move(steps), std::array{last.height * pixels, last.width * pixels},
+      InfinityModel::Parts{.transformer_file = std::move(transformer_file),
+                           .tokenizer_file = std::move(tokenizer_file),
+                           .transformer = std::move(transformer),
+                           .quantiser = std::move(quantiser),
+                           .tokenizer = std::move(tokenizer)},
+      row_execution(options.rows, options.device));
+  model->use_graphs(std::move(options.graphs));
+  return model;
+}
+
+}  // namespace
+
+InfinityEngine::InfinityEngine(std::shared_ptr<const InfinityModel> model)
+    : ScaleEngine(model), model_(std::move(model)) {}
+InfinityEngine::~InfinityEngine() = default;
+
+const InfinityConfig& InfinityEngine::config() const {
+  return model_->transformer().config();
+}
+
+std::unique_ptr<InfinityEngine> load_infinity_engine(InfinityEngineOptions options) {
+  return std::make_unique<InfinityEngine>(load_model(std::move(options)));
+}
+
+}  // namespace kvscope

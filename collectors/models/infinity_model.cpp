@@ -1,0 +1,114 @@
+#include "collectors/models/infinity_model.h"
+
+#include "collectors/base/error.h"
+#include "collectors/models/token_drawing.h"
+#include "collectors/text/text_features.h"
+
+#include <ATen/ops/from_blob.h>
+
+#include <map>
+#include <utility>
+
+namespace kvscope {
+namespace {
+
+// The published model of 32 bits a token is sampled at half the temperature, those of 56 bits are not.
+constexpr std::int64_t kMostBitsOfSharpened = 32;
+
+using Conditions = std::vector<std::shared_ptr<const RowCondition>>;
+
+at::Tensor prompt_tensor(const TextFeatures& text, std::int64_t prompt, at::Device device) {
+  const std::span<const float> features = text.of_prompt(prompt);
+  // LibTorch has no read-only tensors; features are never written to.
+  const at::Tensor view = at::from_blob(const_cast<float*>(features.data()),
+                                        {std::ssize(features) / text.width(), text.width()}, at::kFloat);
+  return view.to(device);
+}
+
+/// One object for each distinct key, in the order of `keys`.
+template <typename Make>
+Conditions one_per_key(const ScaleModel& model, const std::vector<std::int64_t>& keys, const Make& make) {
+  std::map<std::int64_t, std::shared_ptr<const RowCondition>> of_key;
+  for (const std::int64_t key : keys) of_key.try_emplace(key);
+  std::vector<std::int64_t> distinct;
+  for (const auto& [key, condition] : of_key) distinct.push_back(key);
+  model.for_each_sample(std::ssize(distinct), [&](std::int64_t i) {
+    const std::int64_t key = distinct[static_cast<std::size_t>(i)];
+    of_key.find(key)->second = std::make_shared<const RowCondition>(make(key));
+  });
+  Conditions conditions;
+  for (const std::int64_t key : keys) conditions.push_back(of_key.at(key));
+  return conditions;
+}
+
+}  // namespace
+
+InfinityModel::InfinityModel(ModelInfo info, StepTable steps, std::array<std::int64_t, 2> image_size, Parts parts,
+                             RowExecution rows)
+    : ScaleModel(std::move(info), std::move(steps), rows), image_size_(image_size), parts_(std::move(parts)) {
+  describe_sites();
+}
+
+TokenSpace InfinityModel::token_space() const {
+  return {.vocabulary = 2, .variables = transformer().config().token_bits};
+}
+
+void InfinityModel::check(const GenerationRequest& request) const {
+  if (request.text == nullptr) throw usage_error("this model generates from text: prompts are needed");
+  const TextFeatures& text = *request.text;
+  if (text.width() != transformer().config().text_width) {
+    throw usage_error("text features have width {}, but the model reads {}", text.width(),
+                      transformer().config().text_width);
+  }
+  check_request(request, "prompt", text.count(), steps());
+  for (const std::int64_t prompt : request.labels) {
+    const std::int64_t length = text.lengths[static_cast<std::size_t>(prompt)];
+    if (length > transformer().text_tokens()) {
+      throw usage_error("prompt {} has {} tokens, but the model reads up to {}", prompt, length,
+                        transformer().text_tokens());
+    }
+  }
+}
+
+double InfinityModel::guidance(const GenerationRequest& request, int step) const {
+  // cfg c + (1 - cfg) u
+  return (request.guidance_of_step.empty() ? request.guidance
+                                           : request.guidance_of_step[static_cast<std::size_t>(step)]) -
+         1.0;
+}
+
+double InfinityModel::default_temperature() const {
+  return transformer().config().token_bits <= kMostBitsOfSharpened ? 0.5 : 1.0;
+}
+
+Conditions InfinityModel::conditions(const GenerationRequest& request) const {
+  const TextFeatures& text = *request.text;
+  std::vector<std::int64_t> lengths;
+  for (const std::int64_t prompt : request.labels) lengths.push_back(text.lengths[static_cast<std::size_t>(prompt)]);
+  Conditions rows = one_per_key(*this, request.labels, [&](std::int64_t prompt) {
+    return transformer().condition(prompt_tensor(text, prompt, device()));
+  });
+  const Conditions unconditional = one_per_key(*this, lengths, [&](std::int64_t length) {
+    return transformer().condition(transformer().unconditional_text(length));
+  });
+  rows.insert(rows.end(), unconditional.begin(), unconditional.end());
+  return rows;
+}
+
+at::Tensor InfinityModel::first_input(const RowCondition& condition) const {
+  return transformer().first_input(condition);
+}
+at::Tensor InfinityModel::next_input(const at::Tensor& map, int step) const {
+  return transformer().next_input(parts_.quantiser.input_tokens(map, step), step);
+}
+at::Tensor InfinityModel::empty_map(std::int64_t samples) const {
+  return parts_.quantiser.empty_map(samples);
+}
+void InfinityModel::accumulate(at::Tensor& map, const at::Tensor& tokens, int step) const {
+  parts_.quantiser.accumulate(map, tokens, step);
+}
+at::Tensor InfinityModel::decode(const at::Tensor& map) const {
+  return parts_.tokenizer.decode(map);
+}
+
+}  // namespace kvscope
