@@ -38,7 +38,8 @@ struct GenerationSettings {
 inline constexpr std::int64_t kDefaultSamples = 50;
 
 /// Adds the options of GenerationSettings to a command's --help, as a group of their own.
-void add_generation_options(options::options_description& visible);
+/// @param seed  where --seed is not given
+void add_generation_options(options::options_description& visible, std::int64_t seed = 0);
 
 /// Adds --cuda-graphs, for commands whose caches can be captured (step_graphs.h).
 void add_graph_option(options::options_description& visible);

@@ -31,6 +31,7 @@ constexpr std::array kRows = {
     KindRow{FileKind::kReplay, "replay", "kvscope-replay"},
     KindRow{FileKind::kProfile, "profile", "kvscope-profile"},
     KindRow{FileKind::kTextFeatures, "text features", "kvscope-text-features"},
+    KindRow{FileKind::kCompare, "comparison", "kvscope-compare"},
 };
 
 FileKind kind_of_format(std::string_view format, std::string_view where) {

@@ -28,6 +28,8 @@ Inspection inspect_kind(FileKind kind, const std::filesystem::path& path, Inspec
       return inspect_profile(path, depth);
     case FileKind::kTextFeatures:
       return inspect_text_features(path, depth);
+    case FileKind::kCompare:
+      return inspect_compare(path, depth);
   }
   throw usage_error("inspect: unknown kind of file");
 }
