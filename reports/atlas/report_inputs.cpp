@@ -108,6 +108,9 @@ void check_models(const ReportInputs& inputs, const ReportPaths& paths) {
   if (inputs.heads && inputs.heads->model) {
     check_same_model(*inputs.heads->model, paths.heads.string(), *expected, expected_name);
   }
+  if (inputs.sensitivity) {
+    check_same_model(inputs.sensitivity->model, paths.sensitivity.string(), *expected, expected_name);
+  }
   for (std::size_t i = 0; i < inputs.plans.size(); ++i) {
     check_same_model(inputs.plans[i].plan.model, paths.plans[i].string(), *expected, expected_name);
   }
@@ -127,6 +130,7 @@ void check_origins(ReportInputs& inputs, const ReportPaths& paths) {
     check_origin(inputs, paths.heads, inputs.heads->made_from, "capture");
     check_origin(inputs, paths.heads, inputs.heads->made_from, "scores");
   }
+  if (inputs.sensitivity) check_origin(inputs, paths.sensitivity, inputs.sensitivity->made_from, "capture");
   for (std::size_t i = 0; i < inputs.plans.size(); ++i) {
     for (const char* kind : {"capture", "heads"})
       check_origin(inputs, paths.plans[i], inputs.plans[i].plan.made_from, kind);
@@ -139,6 +143,7 @@ const ModelInfo* ReportInputs::model() const noexcept {
   if (capture) return &capture->model();
   if (scores) return &scores->model;
   if (heads && heads->model) return &*heads->model;
+  if (sensitivity) return &sensitivity->model;
   if (!plans.empty()) return &plans.front().plan.model;
   return replays.empty() ? nullptr : &replays.front().result.model;
 }
@@ -146,6 +151,7 @@ const ModelInfo* ReportInputs::model() const noexcept {
 const StepTable* ReportInputs::steps() const noexcept {
   if (capture) return &capture->steps();
   if (scores) return &scores->steps;
+  if (sensitivity) return &sensitivity->steps;
   if (!plans.empty()) return &plans.front().plan.steps;
   return replays.empty() ? nullptr : &replays.front().result.steps;
 }
@@ -162,9 +168,10 @@ std::size_t ReportInputs::style_of(std::string_view name) const noexcept {
 }
 
 ReportInputs read_report_inputs(const ReportPaths& paths) {
-  if (paths.capture.empty() && paths.scores.empty() && paths.heads.empty() && paths.plans.empty() &&
-      paths.replays.empty()) {
-    throw usage_error("nothing to report: name at least one of --capture, --scores, --heads, --plan, --replay");
+  if (paths.capture.empty() && paths.scores.empty() && paths.heads.empty() && paths.sensitivity.empty() &&
+      paths.plans.empty() && paths.replays.empty()) {
+    throw usage_error(
+        "nothing to report: name at least one of --capture, --scores, --heads, --sensitivity, --plan, --replay");
   }
   ReportInputs inputs;
   if (!paths.capture.empty()) {
@@ -178,6 +185,11 @@ ReportInputs read_report_inputs(const ReportPaths& paths) {
   if (!paths.heads.empty()) {
     inputs.heads = read_heads(paths.heads);
     add_source(inputs, "heads", paths.heads, sha256_of_file(paths.heads), command_line_of(inputs.heads->made_from));
+  }
+  if (!paths.sensitivity.empty()) {
+    inputs.sensitivity = read_sensitivity(paths.sensitivity);
+    add_source(inputs, "sensitivity", paths.sensitivity, sha256_of_file(paths.sensitivity),
+               command_line_of(inputs.sensitivity->run));
   }
   read_comparisons(inputs, paths);
   read_plans(inputs, paths);

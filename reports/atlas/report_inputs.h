@@ -4,6 +4,7 @@
 #include "classifiers/heads/heads.h"
 #include "classifiers/plan/accounting.h"
 #include "classifiers/plan/plan.h"
+#include "classifiers/plan/sensitivity.h"
 #include "collectors/capture/capture.h"
 #include "kernels/replay/replay_images.h"
 #include "kernels/replay/replay_result.h"
@@ -24,11 +25,13 @@ struct ReportPaths {
   std::vector<std::filesystem::path> plans;
   std::vector<std::filesystem::path> replays;
   std::vector<std::filesystem::path> comparisons;  ///< other heads.json, e.g. published ones
+  std::filesystem::path sensitivity;
 };
 
 /// Where an input came from, for the provenance section.
 struct ReportSource {
-  std::string kind;  ///< "capture", "scores", "heads", "comparison", "plan", "replay", "images" (of a replay)
+  std::string
+      kind;  ///< "capture", "scores", "heads", "sensitivity", "comparison", "plan", "replay", "images" (of a replay)
   std::filesystem::path path;
   std::string sha256;
   std::string command_line;  ///< that made it; empty where the file doesn't say
@@ -58,6 +61,7 @@ struct ReportInputs {
   std::optional<Capture> capture;
   std::optional<Scores> scores;
   std::optional<HeadClassification> heads;
+  std::optional<Sensitivity> sensitivity;
   std::vector<NamedHeads> comparisons;  ///< of as many layers and heads as `heads`
   std::vector<NamedPlan> plans;
   std::vector<NamedReplay> replays;

@@ -36,18 +36,22 @@ std::vector<HeadPlace> parse_heads(std::string_view text) {
 }
 
 CommandOptions report_options() {
-  CommandOptions command{.name = "report",
-                         .positional = {},
-                         .description =
-                             "Writes a folder that opens offline: index.html, an interactive atlas of every head's "
-                             "attention with classes, "
-                             "scores, budgets, replay curves and images, and beside it pictures as SVG and PNG and "
-                             "tables as CSV. Sections whose input is not given are left out "
-                             "with a sentence. The same inputs give the same bytes."};
+  CommandOptions command{
+      .name = "report",
+      .positional = {},
+      .description =
+          "Writes a folder that opens offline: index.html, an interactive atlas of every head's "
+          "attention with classes, "
+          "scores, sensitivity, budgets, replay curves and images, and beside it pictures as SVG and PNG and "
+          "tables as CSV. Sections whose input is not given are left out "
+          "with a sentence. The same inputs give the same bytes."};
   command.visible.add_options()("capture", options::value<std::string>(), "capture.h5 of kvscope collect")(
       "scores", options::value<std::string>(), "scores.h5 of kvscope analyze")("heads", options::value<std::string>(),
                                                                                "heads.json of kvscope classify")(
-      "plan", options::value<Words>()->composing(), "plan.json of kvscope plan; give it once for each plan")(
+      "sensitivity", options::value<std::string>(),
+      "sensitivity.h5 of kvscope sensitivity: what every head loses with few tokens, and whether class and scores "
+      "foretell it")("plan", options::value<Words>()->composing(),
+                     "plan.json of kvscope plan; give it once for each plan")(
       "replay", options::value<Words>()->composing(), "replay.json of kvscope replay; give it once for each replay")(
       "output,o", options::value<std::string>()->default_value("report"),
       "folder; files of the same names are replaced")("open-first", options::value<std::string>()->default_value(""),
@@ -75,9 +79,10 @@ ExitStatus run_report(const CommandContext& context) {
   wishes.max_bytes = static_cast<std::int64_t>(1e6 * max_size);
   (void)color_map(wishes.color_map);  // an unknown one is refused before anything is read
 
-  const ReportInputs inputs = read_report_inputs({path_option(*values, "capture"), path_option(*values, "scores"),
-                                                  path_option(*values, "heads"), path_list(*values, "plan"),
-                                                  path_list(*values, "replay"), path_list(*values, "compare")});
+  const ReportInputs inputs =
+      read_report_inputs({path_option(*values, "capture"), path_option(*values, "scores"),
+                          path_option(*values, "heads"), path_list(*values, "plan"), path_list(*values, "replay"),
+                          path_list(*values, "compare"), path_option(*values, "sensitivity")});
   const Report report = make_report(inputs, wishes);
   const std::filesystem::path folder = (*values)["output"].as<std::string>();
   report.folder.write(folder);

@@ -17,6 +17,7 @@ bool is_given(const ReportPaths& paths, std::string_view kind) {
   if (kind == "capture") return !paths.capture.empty();
   if (kind == "scores") return !paths.scores.empty() || !paths.capture.empty();
   if (kind == "heads") return !paths.heads.empty();
+  if (kind == "sensitivity") return !paths.sensitivity.empty();
   if (kind == "plan") return !paths.plans.empty();
   return !paths.replays.empty();
 }
@@ -24,6 +25,7 @@ bool is_given(const ReportPaths& paths, std::string_view kind) {
 void take_paths(std::string_view kind, const ReportPaths& given, ReportPaths& paths) {
   if (kind == "capture") paths.capture = given.capture;
   if (kind == "heads") paths.heads = given.heads;
+  if (kind == "sensitivity") paths.sensitivity = given.sensitivity;
   if (kind == "plan") paths.plans = given.plans;
   if (kind == "replay") paths.replays = given.replays;
   if (kind != "scores") return;
@@ -93,6 +95,18 @@ std::vector<ExportView> all_views() {
       {"scores", "every score of every head (from a capture they are computed)", {"scores"}, {}, kCapture, score_items},
       {"scales", "entropy and every other score of a head over scales", {"scores"}, {"heads"}, kCapture, scales_items},
       {"spread", "every score of a head in every sample", {"scores"}, {}, kCapture, spread_items},
+      {"sensitivity",
+       "what heads lose with few tokens: both classes by tokens, and head by head",
+       {"sensitivity"},
+       {"heads", "scores"},
+       kCapture,
+       sensitivity_items},
+      {"correlation",
+       "class, scores and sensitivity of all heads against one another, with rank correlations",
+       {"sensitivity"},
+       {"heads", "scores"},
+       kCapture,
+       correlation_items},
       {"budgets", "tokens that plans keep per head, bytes by scale", {"plan"}, {}, kCapture, budget_items},
       {"replay",
        "divergence, error and agreement of replays by scale, error of every head",
