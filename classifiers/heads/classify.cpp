@@ -56,9 +56,7 @@ int step_of(const Scores& scores, const ClassifyOptions& options) {
 }
 
 HeadSplit split_at_fraction(std::vector<double> values, double alpha) {
-  const auto heads = static_cast<double>(values.size());
-  // 0.35 * 900 is 314.99999999999994 in double; the small addition restores what was meant, 315.
-  const auto count = static_cast<std::int64_t>(std::floor(alpha * heads + 1e-9));
+  const std::int64_t count = contextual_count(std::ssize(values), alpha);
   HeadSplit split{std::move(values), {}, 0.0, {}};
   split.is_contextual = smallest(split.values, count);
   std::vector<double> sorted = split.values;
@@ -272,6 +270,11 @@ std::span<const ClassifierMethod> classifier_methods() noexcept {
                        "splits the distance of a head's output from its layer's mean head (Task-KV, arXiv 2501.15113): "
                        "by a mixture, or by alpha if given"}};
   return kAll;
+}
+
+std::int64_t contextual_count(std::int64_t heads, double alpha) {
+  // 0.35 * 900 is 314.99999999999994 in double; the small addition restores what was meant, 315.
+  return static_cast<std::int64_t>(std::floor(alpha * static_cast<double>(heads) + 1e-9));
 }
 
 HeadClassification classify_heads(const Scores& scores, const ClassifyOptions& options) {

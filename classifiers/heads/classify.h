@@ -38,6 +38,9 @@ struct ClassifyOptions {
   std::uint64_t seed = 0;   ///< of the resamples
 };
 
+/// floor(alpha * heads): how many of all heads a share alpha in [0, 1] is.
+[[nodiscard]] std::int64_t contextual_count(std::int64_t heads, double alpha);
+
 /// Scores below this are taken as this before the logarithm: column variances are stored in float32 as differences of
 /// numbers up to 1, whose rounding is of this size.
 inline constexpr double kSmallestScore = 1e-7;

@@ -4,15 +4,13 @@
 #include "collectors/base/array.h"
 #include "collectors/models/engine.h"
 #include "kernels/cache/cache_factory.h"
-#include "kernels/replay/cache_ledger.h"
-#include "kernels/replay/output_probe.h"
+#include "kernels/replay/compressed_run.h"
+#include "kernels/replay/full_run.h"
 #include "kernels/replay/replay_images.h"
 #include "kernels/replay/replay_measurements.h"
 
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <span>
 #include <vector>
 
 namespace kvscope {
@@ -26,37 +24,6 @@ struct ReplayRecord {
   std::optional<ReplayDeviceBytes> device;  ///< figures of the cache, of the largest batch
 };
 
-/// The compressed run of one batch in one mode.
-class CompressedRun {
- public:
-  CompressedRun(const Engine& engine, const CacheFactory& caches, const Plan& plan, const GenerationRequest& request,
-                const OutputRecorder& reference, AttendedRecord record);
-
-  /// Runs a step; its tokens are replaced by `forced_tokens` where given. Checks the ledger.
-  [[nodiscard]] StepOutcome advance(const std::optional<at::Tensor>& forced_tokens);
-
-  [[nodiscard]] const OutputComparison& comparison() const noexcept { return comparison_; }
-  [[nodiscard]] const PlannedKvCache& cache() const noexcept { return *cache_; }
-  [[nodiscard]] GenerationSession& session() noexcept { return *session_; }
-  /// Of the latest step, without what the comparison took.
-  [[nodiscard]] double step_seconds() const noexcept { return step_seconds_; }
-  [[nodiscard]] std::int64_t peak_bytes() const noexcept { return peak_bytes_; }
-  /// The figures of the cache, of a run on a GPU.
-  [[nodiscard]] std::optional<ReplayDeviceBytes> device_bytes() const;
-
- private:
-  /// Makes the cache's memory and notes what the allocator says of it.
-  void begin(const Engine& engine, std::int64_t rows);
-
-  CacheLedger ledger_;
-  std::unique_ptr<PlannedKvCache> cache_;
-  OutputComparison comparison_;
-  std::unique_ptr<GenerationSession> session_;
-  double step_seconds_ = 0.0;
-  std::int64_t peak_bytes_ = 0;
-  std::optional<ReplayDeviceBytes> made_;  ///< the allocator's figures of begin()
-};
-
 /// A full run of one batch and its compressed ones, advanced step by step side by side.
 class Lockstep {
  public:
@@ -66,7 +33,7 @@ class Lockstep {
   Lockstep(const Engine& engine, const CacheFactory& caches, const Plan& plan, const GenerationRequest& request,
            std::int64_t first_sample, AttendedRecord attended, ReplayRecord& record);
 
-  [[nodiscard]] bool done() const { return full_session_->done(); }
+  [[nodiscard]] bool done() const { return full_.done(); }
   /// One step of every run, compared and written to the record.
   void advance();
   /// After the last step: ledger, bytes and phases go to the record.
@@ -88,12 +55,9 @@ class Lockstep {
   std::int64_t first_sample_;
   std::int64_t samples_;
   ReplayRecord& record_;
-  std::unique_ptr<KvCache> full_cache_;
-  OutputRecorder full_recorder_;
-  std::unique_ptr<GenerationSession> full_session_;
+  FullRun full_;
   std::optional<CompressedRun> free_running_;
   std::optional<CompressedRun> teacher_forced_;
-  std::int64_t full_peak_bytes_ = 0;
   int step_ = 0;
 };
 

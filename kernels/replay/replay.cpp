@@ -118,9 +118,8 @@ class Replay {
     FreeRunningReplay run;
     static_cast<ReplayMode&>(run) = summarise(*record_.free_running, engine_.steps());
     images_.summarise(result.samples, run);
-    for (std::int64_t i = 0; i < samples_; ++i) {
-      result.samples[index(i)].token_agreement = sample_agreement(*record_.free_running, engine_.steps(), i);
-    }
+    const std::vector<double> agreement = over_tokens(record_.free_running->token_agreement, engine_.steps());
+    for (std::int64_t i = 0; i < samples_; ++i) result.samples[index(i)].token_agreement = agreement[index(i)];
     result.free_running = std::move(run);
   }
 

@@ -11,33 +11,24 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// Mean over the tokens of all steps of `sample`, from means over the tokens of each step.
-double over_tokens(const Array<double>& by_step, const StepTable& steps, std::int64_t sample) {
-  double sum = 0.0;
-  for (int step = 0; step < steps.size(); ++step) {
-    sum += static_cast<double>(steps.n_query(step)) * by_step(step, sample);
-  }
-  return sum / static_cast<double>(steps.total_tokens());
-}
-
-Interval over_samples(const Array<double>& by_step, const StepTable& steps) {
-  std::vector<double> values;
-  for (std::int64_t sample = 0; sample < by_step.extent(1); ++sample) {
-    values.push_back(over_tokens(by_step, steps, sample));
-  }
-  return bootstrap_mean(values);
-}
-
 }  // namespace
 
-double sample_agreement(const ModeMeasurements& measured, const StepTable& steps, std::int64_t sample) {
-  return over_tokens(measured.token_agreement, steps, sample);
+std::vector<double> over_tokens(const Array<double>& by_step, const StepTable& steps) {
+  std::vector<double> values(static_cast<std::size_t>(by_step.extent(1)), 0.0);
+  for (std::int64_t sample = 0; sample < by_step.extent(1); ++sample) {
+    double& value = values[static_cast<std::size_t>(sample)];
+    for (int step = 0; step < steps.size(); ++step) {
+      value += static_cast<double>(steps.n_query(step)) * by_step(step, sample);
+    }
+    value /= static_cast<double>(steps.total_tokens());
+  }
+  return values;
 }
 
 ReplayMode summarise(const ModeMeasurements& measured, const StepTable& steps) {
   ReplayMode mode{.steps = std::vector<ReplayStep>(static_cast<std::size_t>(steps.size())),
-                  .token_agreement = over_samples(measured.token_agreement, steps),
-                  .kl = over_samples(measured.kl, steps)};
+                  .token_agreement = bootstrap_mean(over_tokens(measured.token_agreement, steps)),
+                  .kl = bootstrap_mean(over_tokens(measured.kl, steps))};
   const std::int64_t layers = measured.output_error.extent(1);
   const std::int64_t heads = measured.output_error.extent(2);
   parallel_for(steps.size(), [&](std::int64_t step) {

@@ -1,6 +1,7 @@
 #include "kernels/replay/replay_result.h"
 
-#include <cmath>
+#include "kernels/replay/interval_json.h"
+
 #include <limits>
 
 namespace kvscope {
@@ -10,40 +11,11 @@ constexpr std::string_view kFormat = "kvscope-replay";
 constexpr int kVersion = 1;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// JSON has neither infinity nor not-a-number; both become null, and `identical` says which it was.
-Json number(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
-}
-
-double number_field(const Json& json, std::string_view field, std::string_view where, double otherwise) {
-  const Json value = json_field<Json>(json, field, where);
-  if (value.is_null()) return otherwise;
-  if (!value.is_number()) throw bad_input("{}: field '{}' is {}, expected a number", where, field, value.dump());
-  return value.get<double>();
-}
-
-Json interval_json(const Interval& interval) {
-  Json json{{"mean", number(interval.mean)}, {"low", number(interval.low)}, {"high", number(interval.high)}};
-  if (std::isinf(interval.mean)) json["identical"] = true;
-  return json;
-}
-
-Interval interval_from(const Json& json, std::string_view where) {
-  const double otherwise =
-      json_field_or(json, "identical", where, false) ? kInfinity : std::numeric_limits<double>::quiet_NaN();
-  return {number_field(json, "mean", where, otherwise), number_field(json, "low", where, otherwise),
-          number_field(json, "high", where, otherwise)};
-}
-
-Interval interval_field(const Json& json, std::string_view field, std::string_view where) {
-  return interval_from(json_field<Json>(json, field, where), fmt::format("{}: {}", where, field));
-}
-
 Json output_error_json(const Array<Interval>& error) {
   Json layers = Json::array();
   for (std::int64_t layer = 0; layer < error.extent(0); ++layer) {
     Json heads = Json::array();
-    for (const Interval& interval : error.slice(layer)) heads.push_back(interval_json(interval));
+    for (const Interval& interval : error.slice(layer)) heads.push_back(to_json(interval));
     layers.push_back(std::move(heads));
   }
   return layers;
@@ -60,8 +32,8 @@ Array<Interval> output_error_from(const Json& json, const ModelInfo& model, std:
       throw bad_input("{}: output_error: layer {} needs one entry for each of the {} heads", where, layer, model.heads);
     }
     for (std::int64_t head = 0; head < model.heads; ++head) {
-      error(layer, head) = interval_from(heads[static_cast<std::size_t>(head)],
-                                         fmt::format("{}: output_error[{}][{}]", where, layer, head));
+      error(layer, head) = interval_from_json(heads[static_cast<std::size_t>(head)],
+                                              fmt::format("{}: output_error[{}][{}]", where, layer, head));
     }
   }
   return error;
@@ -71,13 +43,11 @@ Json mode_json(const ReplayMode& mode) {
   Json steps = Json::array();
   for (const ReplayStep& step : mode.steps) {
     steps.push_back({{"step", step.step},
-                     {"token_agreement", interval_json(step.token_agreement)},
-                     {"kl", interval_json(step.kl)},
+                     {"token_agreement", to_json(step.token_agreement)},
+                     {"kl", to_json(step.kl)},
                      {"output_error", output_error_json(step.output_error)}});
   }
-  return {{"token_agreement", interval_json(mode.token_agreement)},
-          {"kl", interval_json(mode.kl)},
-          {"steps", std::move(steps)}};
+  return {{"token_agreement", to_json(mode.token_agreement)}, {"kl", to_json(mode.kl)}, {"steps", std::move(steps)}};
 }
 
 void read_mode(const Json& json, const ReplayResult& result, std::string_view where, ReplayMode& mode) {
@@ -101,17 +71,16 @@ void read_mode(const Json& json, const ReplayResult& result, std::string_view wh
 
 Json free_running_json(const FreeRunningReplay& run) {
   Json json = mode_json(run);
-  json["psnr"] = interval_json(run.psnr);
+  json["psnr"] = to_json(run.psnr);
   json["identical_images"] = run.identical_images;
-  json["ssim"] = interval_json(run.ssim);
+  json["ssim"] = to_json(run.ssim);
   if (!run.evaluator) return json;
   const EvaluatorVerdict& verdict = *run.evaluator;
-  json["class_accuracy"] = {{"full", interval_json(verdict.class_accuracy_full)},
-                            {"compressed", interval_json(verdict.class_accuracy_compressed)}};
-  json["class_agreement"] = interval_json(verdict.class_agreement);
+  json["class_accuracy"] = {{"full", to_json(verdict.class_accuracy_full)},
+                            {"compressed", to_json(verdict.class_accuracy_compressed)}};
+  json["class_agreement"] = to_json(verdict.class_agreement);
   if (verdict.frechet_full && verdict.frechet_compressed) {
-    json["frechet"] = {{"full", interval_json(*verdict.frechet_full)},
-                       {"compressed", interval_json(*verdict.frechet_compressed)}};
+    json["frechet"] = {{"full", to_json(*verdict.frechet_full)}, {"compressed", to_json(*verdict.frechet_compressed)}};
   }
   return json;
 }
@@ -142,10 +111,10 @@ Json samples_json(const ReplayResult& result) {
   for (const ReplaySample& sample : result.samples) {
     Json json{{"sample", sample.sample}, {"label", sample.label}};
     if (result.free_running) {
-      json["token_agreement"] = number(sample.token_agreement);
+      json["token_agreement"] = number_json(sample.token_agreement);
       json["identical"] = sample.identical;
-      json["psnr"] = number(sample.identical ? kInfinity : sample.psnr);
-      json["ssim"] = number(sample.ssim);
+      json["psnr"] = number_json(sample.identical ? kInfinity : sample.psnr);
+      json["ssim"] = number_json(sample.ssim);
     }
     if (sample.class_full) json["class_full"] = *sample.class_full;
     if (sample.class_compressed) json["class_compressed"] = *sample.class_compressed;
@@ -278,7 +247,7 @@ Json requirements_json(const std::vector<ReplayRequirement>& requirements) {
     list.push_back({{"figure", demand.figure},
                     {"relation", demand.relation},
                     {"bound", demand.bound},
-                    {"value", number(demand.value)},
+                    {"value", number_json(demand.value)},
                     {"holds", demand.holds}});
   }
   return list;

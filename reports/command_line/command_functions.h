@@ -19,6 +19,7 @@ namespace kvscope {
 [[nodiscard]] ExitStatus run_plan(const CommandContext& context);
 #ifdef KVSCOPE_HAS_TORCH
 [[nodiscard]] ExitStatus run_replay(const CommandContext& context);
+[[nodiscard]] ExitStatus run_compare(const CommandContext& context);
 [[nodiscard]] ExitStatus run_profile(const CommandContext& context);
 #endif
 [[nodiscard]] ExitStatus run_export(const CommandContext& context);

@@ -1,13 +1,13 @@
 #include "collectors/base/file.h"
-#include "collectors/base/hash.h"
 #include "collectors/base/interrupt.h"
 #include "collectors/base/parallel.h"
 #include "kernels/replay/replay.h"
 #include "kernels/replay/requirement.h"
-#include "reports/command_line/bundled_model.h"
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/engine_option.h"
+#include "reports/command_line/evaluator_option.h"
 #include "reports/command_line/generation_options.h"
+#include "reports/command_line/provenance.h"
 #include "reports/tables/replay_tables.h"
 #include "reports/tables/text_table.h"
 
@@ -44,9 +44,7 @@ CommandOptions replay_options() {
   add("require", text("LIST"),
       "what must hold, e.g. psnr>=25,agreement>=0.9,kl<=0.05; exit status 1 if one does not (the file is written)");
   add("images", "also write the images of both runs and the kept positions, to the output's name with .h5");
-  add("evaluator", text("FILE"),
-      "image classifier that judges both runs; default: the bundled one for the bundled model");
-  add("evaluator-features", text("FILE"), "mean and covariance of its features of real images (HDF5)");
+  add_evaluator_options(command.visible);
   add("json", "print the whole result as JSON");
   add_generation_options(command.visible);
   return command;
@@ -60,8 +58,7 @@ struct ReplayRequest {
   bool teacher_forced = true;
   bool images = false;
   bool json = false;
-  fs::path evaluator;
-  fs::path evaluator_features;
+  EvaluatorFiles evaluator;
   std::vector<ReplayRequirement> requirements;
 
   [[nodiscard]] fs::path images_file() const { return fs::path(output).replace_extension(".h5"); }
@@ -75,18 +72,6 @@ void read_mode(const std::string& mode, ReplayRequest& request) {
   request.teacher_forced = mode != "free";
 }
 
-void read_evaluator(const options::variables_map& values, const GenerationSettings& settings, ReplayRequest& request) {
-  if (given(values, "evaluator")) {
-    request.evaluator = values["evaluator"].as<std::string>();
-  } else if (settings.uses_bundled_model()) {
-    request.evaluator = bundled_model().evaluator;
-    request.evaluator_features = bundled_model().evaluator_features;
-  }
-  if (!given(values, "evaluator-features")) return;
-  if (request.evaluator.empty()) throw usage_error("--evaluator-features needs --evaluator");
-  request.evaluator_features = values["evaluator-features"].as<std::string>();
-}
-
 ReplayRequest replay_request(const options::variables_map& values, const GenerationSettings& settings) {
   ReplayRequest request{.plan = required_option<std::string>(values, "plan"),
                         .output = values["output"].as<std::string>(),
@@ -98,50 +83,32 @@ ReplayRequest replay_request(const options::variables_map& values, const Generat
     throw usage_error("--output {}: the name ends like that of the images' file, expected .json",
                       request.output.string());
   }
-  if (request.free_running) read_evaluator(values, settings, request);
+  if (request.free_running) request.evaluator = evaluator_files(values, settings);
   if (given(values, "require")) request.requirements = parse_requirements(values["require"].as<std::string>());
   check_requirements_possible(request.requirements, {.free_running = request.free_running,
                                                      .teacher_forced = request.teacher_forced,
-                                                     .evaluator = !request.evaluator.empty(),
-                                                     .reference_features = !request.evaluator_features.empty()});
+                                                     .evaluator = !request.evaluator.evaluator.empty(),
+                                                     .reference_features = !request.evaluator.features.empty()});
   return request;
 }
 
-Json origin_of(const fs::path& path) {
-  return {{"path", path.string()}, {"sha256", sha256_of_file(path)}};
-}
-
 Json origins(const ReplayRequest& request) {
-  Json json{{"plan", origin_of(request.plan)}};
-  if (!request.evaluator.empty()) json["evaluator"] = origin_of(request.evaluator);
-  if (!request.evaluator_features.empty()) json["evaluator_features"] = origin_of(request.evaluator_features);
-  return json;
-}
-
-Json record_of_run(const GenerationSettings& settings, const CommandContext& context) {
-  Json json = to_json(settings);
-  json["threads"] = thread_count();
-  json["command_line"] = context.command_line;
-  json["version"] = KVSCOPE_VERSION;
+  Json json{{"plan", file_origin(request.plan)}};
+  request.evaluator.add_origins(json);
   return json;
 }
 
 ReplayOutcome replay(const ReplayRequest& request, const GenerationSettings& settings, const CommandContext& context) {
   const Plan plan = read_plan(request.plan);
   const std::unique_ptr<Engine> engine = load_engine(settings);
-  std::optional<Evaluator> evaluator;
-  std::optional<FeatureStatistics> reference;
-  if (!request.evaluator.empty()) evaluator = Evaluator::open(request.evaluator, settings.device);
-  if (!request.evaluator_features.empty()) {
-    reference = read_feature_statistics(request.evaluator_features, evaluator->feature_size());
-  }
+  const LoadedEvaluator evaluator = load_evaluator(request.evaluator, settings.device);
   return run_replay(*engine, plan, request.plan.string(),
                     {.request = generation_request(settings, engine->classes()),
                      .batch = settings.batch,
                      .free_running = request.free_running,
                      .teacher_forced = request.teacher_forced,
-                     .evaluator = evaluator ? &*evaluator : nullptr,
-                     .reference = reference ? &*reference : nullptr,
+                     .evaluator = evaluator.judge(),
+                     .reference = evaluator.reference(),
                      .keep_images = request.images,
                      .progress = &context.err});
 }
@@ -169,7 +136,7 @@ ExitStatus run_replay(const CommandContext& context) {
 
   ReplayOutcome outcome = replay(request, settings, context);
   ReplayResult& result = outcome.result;
-  result.run = record_of_run(settings, context);
+  result.run = run_record(settings, context);
   result.made_from = origins(request);
   result.requirements = request.requirements;
   judge(result.requirements, result);

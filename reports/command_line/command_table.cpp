@@ -21,6 +21,7 @@ std::span<const Command> commands() {
       {"plan", "decide how many tokens every head keeps; show, check and compare plans", run_plan},
 #ifdef KVSCOPE_HAS_TORCH
       {"replay", "generate with a plan's compressed cache beside the full one and compare", run_replay},
+      {"compare", "plan and replay methods against each other at equal bytes: compare.json", run_compare},
       {"profile", "generate and say where the time goes: per scale, layer, phase, head and GPU kernel", run_profile},
 #endif
       {"export", "write any picture and its numbers as files: SVG, PNG, PDF, CSV, NPY", run_export},

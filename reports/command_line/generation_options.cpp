@@ -100,7 +100,7 @@ void read_model(const options::variables_map& values, GenerationSettings& settin
 
 }  // namespace
 
-void add_generation_options(options::options_description& visible) {
+void add_generation_options(options::options_description& visible, std::int64_t seed) {
   options::options_description group("Model and generation");
   const auto text = [](const char* unit) { return options::value<std::string>()->value_name(unit); };
   auto add = group.add_options();
@@ -115,7 +115,7 @@ void add_generation_options(options::options_description& visible) {
   add("labels-file", text("FILE"), "the same from a file: whole numbers, '#' starts a comment");
   add("samples", options::value<std::int64_t>()->value_name("N"),
       "number of samples; labels are cycled through; default: one per label, 50 without labels");
-  add("seed", options::value<std::int64_t>()->default_value(0)->value_name("S"), "of the random numbers, >= 0");
+  add("seed", options::value<std::int64_t>()->default_value(seed)->value_name("S"), "of the random numbers, >= 0");
   add("cfg", options::value<double>()->default_value(4.0, "4")->value_name("X"),
       "classifier-free guidance at the last scale, >= 0");
   add("top-k", options::value<int>()->default_value(900)->value_name("N"), "tokens to draw from; 0: all");

@@ -37,7 +37,8 @@ struct GenerationSettings {
 inline constexpr std::int64_t kDefaultSamples = 50;
 
 /// Adds the options of GenerationSettings to a command's --help, as a group of their own.
-void add_generation_options(options::options_description& visible);
+/// @param seed  where --seed is not given
+void add_generation_options(options::options_description& visible, std::int64_t seed = 0);
 
 /// Reads them back; --labels-file is read here.
 /// @throws Error  kUsage naming the option that is out of range or contradicts another; kBadInput for a

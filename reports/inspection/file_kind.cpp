@@ -28,6 +28,7 @@ constexpr std::array kRows = {
     KindRow{FileKind::kPlan, "plan", "kvscope-plan"},
     KindRow{FileKind::kReplay, "replay", "kvscope-replay"},
     KindRow{FileKind::kProfile, "profile", "kvscope-profile"},
+    KindRow{FileKind::kCompare, "comparison", "kvscope-compare"},
 };
 
 FileKind kind_of_format(std::string_view format, std::string_view where) {

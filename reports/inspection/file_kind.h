@@ -6,7 +6,7 @@
 namespace kvscope {
 
 /// The files that kvscope reads and writes.
-enum class FileKind { kCheckpoint, kCapture, kScores, kHeads, kPlan, kReplay, kProfile };
+enum class FileKind { kCheckpoint, kCapture, kScores, kHeads, kPlan, kReplay, kProfile, kCompare };
 
 /// "checkpoint", "capture", ...
 [[nodiscard]] std::string_view file_kind_name(FileKind kind) noexcept;

@@ -4,9 +4,11 @@
 #include "classifiers/heads/heads.h"
 #include "classifiers/plan/plan.h"
 #include "collectors/base/file.h"
+#include "kernels/compare/compare_result.h"
 #include "kernels/replay/replay_result.h"
 #include "reports/inspection/inspection.h"
 #include "reports/inspection/model_facts.h"
+#include "reports/tables/compare_tables.h"
 #include "reports/tables/head_tables.h"
 #include "reports/tables/plan_tables.h"
 
@@ -86,6 +88,21 @@ Inspection inspect_replay(const std::filesystem::path& path, InspectionDepth dep
   inspection.add_bytes("allocated_bytes", result.cache.allocated_bytes);
   inspection.add_bytes("predicted_bytes", result.cache.predicted_bytes);
   inspection.add("check", "passed");
+  return inspection;
+}
+
+Inspection inspect_compare(const std::filesystem::path& path, InspectionDepth depth) {
+  Json document;
+  Inspection inspection = with_header(path, document);
+  if (depth == InspectionDepth::kSummary) return inspection;
+  const CompareResult result = compare_from_json(document, path.string());
+  add_model_facts(inspection, result.model);
+  inspection.add("steps", describe(result.steps));
+  inspection.add("samples", std::ssize(result.evaluation.samples));
+  inspection.add("cells", std::ssize(result.cells));
+  inspection.add("complete", result.complete ? "yes" : "no: kvscope compare --resume goes on");
+  inspection.add("check", "passed");
+  inspection.tables.push_back({"pareto", compare_pareto_table(result)});
   return inspection;
 }
 

@@ -26,6 +26,8 @@ Inspection inspect_kind(FileKind kind, const std::filesystem::path& path, Inspec
       return inspect_replay(path, depth);
     case FileKind::kProfile:
       return inspect_profile(path, depth);
+    case FileKind::kCompare:
+      return inspect_compare(path, depth);
   }
   throw usage_error("inspect: unknown kind of file");
 }

@@ -62,6 +62,7 @@ enum class InspectionDepth {
 [[nodiscard]] Inspection inspect_heads(const std::filesystem::path& path, InspectionDepth depth);
 [[nodiscard]] Inspection inspect_plan(const std::filesystem::path& path, InspectionDepth depth);
 [[nodiscard]] Inspection inspect_replay(const std::filesystem::path& path, InspectionDepth depth);
+[[nodiscard]] Inspection inspect_compare(const std::filesystem::path& path, InspectionDepth depth);
 [[nodiscard]] Inspection inspect_profile(const std::filesystem::path& path, InspectionDepth depth);
 
 }  // namespace kvscope

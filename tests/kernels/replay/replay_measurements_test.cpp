@@ -31,8 +31,9 @@ TEST_SUITE("kernels.replay.replay_measurements") {
     measured.token_agreement(0, 1) = 0.0;
     measured.token_agreement(1, 1) = 1.0;
     measured.kl(0, 0) = 5.0;
-    CHECK(sample_agreement(measured, steps, 0) == doctest::Approx((1.0 + 4 * 0.5) / 5));
-    CHECK(sample_agreement(measured, steps, 1) == doctest::Approx(4.0 / 5));
+    const std::vector<double> agreement = over_tokens(measured.token_agreement, steps);
+    CHECK(agreement.at(0) == doctest::Approx((1.0 + 4 * 0.5) / 5));
+    CHECK(agreement.at(1) == doctest::Approx(4.0 / 5));
     const ReplayMode mode = summarise(measured, steps);
     CHECK(mode.token_agreement.mean == doctest::Approx(0.5 * (3.0 / 5 + 4.0 / 5)));
     CHECK(mode.kl.mean == doctest::Approx(0.5));

@@ -3,6 +3,7 @@
 #include "collectors/base/file.h"
 #include "collectors/checkpoint/crc32.h"
 #include "collectors/hdf5/hdf5_file.h"
+#include "kernels/compare/sample_compare.h"
 #include "reports/command_line/command.h"
 #include "support/checkpoint_files.h"
 #include "support/errors.h"
@@ -124,6 +125,19 @@ TEST_SUITE("reports.inspection.inspection") {
     const auto checked = run({"inspect", (folder / "plan.json").string(), "--check"});
     CHECK(checked.status == 3);
     CHECK(checked.err.find("plan.json") != std::string::npos);
+  }
+
+  TEST_CASE("a comparison shows how far it is and what nothing beats") {
+    const TemporaryFolder folder;
+    CompareResult result = testing::sample_compare();
+    result.complete = false;
+    write_compare(folder / "compare.json", result);
+    const Json json = inspected(folder / "compare.json", true);
+    CHECK(json["kind"] == "comparison");
+    CHECK(json["cells"] == 4);
+    CHECK(json["samples"] == 4);
+    CHECK(json["complete"].get<std::string>().starts_with("no"));
+    CHECK(json["pareto"].size() == result.pareto.size());
   }
 
   TEST_CASE("files of other programs are refused by what they are") {
