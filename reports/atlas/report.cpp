@@ -66,6 +66,7 @@ Report make_report(const ReportInputs& inputs, const ReportOptions& options) {
   add("plan", budgets_section(inputs, options, report.folder));
   add("replay", replay_section(inputs, options, report.folder));
   add("replay", images_section(inputs, report.folder));
+  add("compare", compare_section(inputs, report.folder));
   add("provenance", provenance_section(inputs, report.folder));
   report.folder.add_page(page_within(inputs, options, std::move(content), report.left_out));
   return report;

@@ -6,6 +6,7 @@
 #include "classifiers/plan/plan.h"
 #include "classifiers/plan/sensitivity.h"
 #include "collectors/capture/capture.h"
+#include "kernels/compare/compare_result.h"
 #include "kernels/replay/replay_images.h"
 #include "kernels/replay/replay_result.h"
 
@@ -26,12 +27,13 @@ struct ReportPaths {
   std::vector<std::filesystem::path> replays;
   std::vector<std::filesystem::path> comparisons;  ///< other heads.json, e.g. published ones
   std::filesystem::path sensitivity;
+  std::filesystem::path compare;
 };
 
 /// Where an input came from, for the provenance section.
 struct ReportSource {
-  std::string
-      kind;  ///< "capture", "scores", "heads", "sensitivity", "comparison", "plan", "replay", "images" (of a replay)
+  std::string kind;  ///< "capture", "scores", "heads", "sensitivity", "comparison", "plan", "replay", "images" (of a
+                     ///< replay), "compare"
   std::filesystem::path path;
   std::string sha256;
   std::string command_line;  ///< that made it; empty where the file doesn't say
@@ -65,6 +67,7 @@ struct ReportInputs {
   std::vector<NamedHeads> comparisons;  ///< of as many layers and heads as `heads`
   std::vector<NamedPlan> plans;
   std::vector<NamedReplay> replays;
+  std::optional<CompareResult> compare;
   std::vector<ReportSource> sources;
   /// Inputs that were made from another file than the one given, in sentences.
   std::vector<std::string> warnings;

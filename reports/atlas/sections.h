@@ -45,6 +45,8 @@ struct ReportOptions {
 [[nodiscard]] Section replay_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder);
 /// Images of the full and the compressed runs side by side.
 [[nodiscard]] Section images_section(const ReportInputs& inputs, ReportFolder& folder);
+/// Methods at equal bytes: figures by budget, paired differences, the Pareto front, parameters.
+[[nodiscard]] Section compare_section(const ReportInputs& inputs, ReportFolder& folder);
 /// Every input: path, hash, command line.
 [[nodiscard]] Section provenance_section(const ReportInputs& inputs, ReportFolder& folder);
 

@@ -19,6 +19,7 @@ bool is_given(const ReportPaths& paths, std::string_view kind) {
   if (kind == "heads") return !paths.heads.empty();
   if (kind == "sensitivity") return !paths.sensitivity.empty();
   if (kind == "plan") return !paths.plans.empty();
+  if (kind == "compare") return !paths.compare.empty();
   return !paths.replays.empty();
 }
 
@@ -28,6 +29,7 @@ void take_paths(std::string_view kind, const ReportPaths& given, ReportPaths& pa
   if (kind == "sensitivity") paths.sensitivity = given.sensitivity;
   if (kind == "plan") paths.plans = given.plans;
   if (kind == "replay") paths.replays = given.replays;
+  if (kind == "compare") paths.compare = given.compare;
   if (kind != "scores") return;
   if (given.scores.empty()) {
     paths.capture = given.capture;
@@ -115,6 +117,12 @@ std::vector<ExportView> all_views() {
        kReplay,
        replay_items},
       {"pareto", "quality of replays against the size of their cache", {"replay"}, {}, kReplay, pareto_items},
+      {"compare",
+       "methods at equal bytes: figures against size, paired differences, other splits into classes",
+       {"compare"},
+       {},
+       kReplay,
+       compare_items},
       {"images",
        "generated images with the full and the compressed cache, and their difference",
        {"replay", "images"},

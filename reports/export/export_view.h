@@ -49,7 +49,7 @@ enum class SampleAxis {
 };
 
 /// A kind of picture. Kinds of inputs are "capture", "scores", "heads", "sensitivity", "plan",
-/// "replay", and "images" for those that a
+/// "replay", "compare", and "images" for those that a
 /// replay left beside it, with the keys that were kept.
 struct ExportView {
   std::string_view name;
@@ -96,6 +96,7 @@ struct ExportView {
 [[nodiscard]] std::vector<ExportItem> budget_items(const ReportInputs& inputs, const ExportRequest& request);
 [[nodiscard]] std::vector<ExportItem> replay_items(const ReportInputs& inputs, const ExportRequest& request);
 [[nodiscard]] std::vector<ExportItem> pareto_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> compare_items(const ReportInputs& inputs, const ExportRequest& request);
 [[nodiscard]] std::vector<ExportItem> image_items(const ReportInputs& inputs, const ExportRequest& request);
 [[nodiscard]] std::vector<ExportItem> paper_items(const ReportInputs& inputs, const ExportRequest& request);
 

@@ -148,6 +148,7 @@ ReportPaths paths_of(const std::vector<ReportSource>& sources) {
     if (source.kind == "heads") paths.heads = source.path;
     if (source.kind == "sensitivity") paths.sensitivity = source.path;
     if (source.kind == "plan") paths.plans.push_back(source.path);
+    if (source.kind == "compare") paths.compare = source.path;
     if (source.kind == "replay") paths.replays.push_back(source.path);
   }
   return paths;

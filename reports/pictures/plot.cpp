@@ -88,7 +88,8 @@ double draw_legend(Drawing& drawing, Point top_left, double width, const std::ve
     if (entry.with_line) {
       drawing.line(left, {left.x + kSwatch, left.y}, {entry.paint, 2.0, series_dash(entry.series)});
     }
-    drawing.shapes.push_back(marker(entry.series, {left.x + kSwatch / 2.0, left.y}, 4.5, entry.paint));
+    if (entry.with_marker)
+      drawing.shapes.push_back(marker(entry.series, {left.x + kSwatch / 2.0, left.y}, 4.5, entry.paint));
     drawing.text({left.x + kSwatch + 6.0, left.y + 0.36 * kTickSize}, entry.name, kTickSize);
   });
 }

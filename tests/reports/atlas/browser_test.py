@@ -23,7 +23,7 @@ except ImportError as missing:
 
 HEADS = 4  # a layer of the synthetic model
 LAYERS = 2
-PAGES = ["heads", "head/1/3", "classification", "sensitivity", "plan", "replay", "provenance"]
+PAGES = ["heads", "head/1/3", "classification", "sensitivity", "plan", "replay", "compare", "provenance"]
 PLANS = ["lossless", "hack-30", "hack-60"]
 RELATIVE_ERROR = {8: 0.0277, 16: 1.5e-4}  # as docs/formats/atlas.md says
 FLOOR = {8: 1e-6, 16: 1e-8}
@@ -38,7 +38,7 @@ class Atlas:
         self.page = folder / name / "index.html"
         words = [kvscope, "report", "--capture", folder / capture, "--scores", folder / "scores.h5", "--heads", folder / "heads.json",
                  "--compare", folder / "other.heads.json",
-                 "--sensitivity", folder / "sensitivity.h5", "-o", folder / name, *more]
+                 "--compare", folder / "compare.json", "--sensitivity", folder / "sensitivity.h5", "-o", folder / name, *more]
         for plan in plans:
             words += ["--plan", folder / f"{plan}.plan.json", "--replay", folder / f"{plan}.replay.json"]
         done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -104,9 +104,9 @@ def wait_for_page(page, name):
 def test_every_page_opens_from_its_tab(page, atlas):
     open_page(page, atlas, "")
     tabs = page.locator("nav [data-tab]")
-    assert tabs.all_inner_texts() == ["Heads", "Classification", "Sensitivity", "Plans", "Replays", "Provenance"]
+    assert tabs.all_inner_texts() == ["Heads", "Classification", "Sensitivity", "Plans", "Replays", "Methods", "Provenance"]
     for tab, proof in [("classification", "Compared with other"), ("sensitivity", "Any figure against any other"), ("plan", "Every layer and head, by scale"),
-                       ("replay", "Pareto front over plans"), ("provenance", "sha256"), ("heads", "All heads")]:
+                       ("replay", "Pareto front over plans"), ("compare", "Quality against size"), ("provenance", "sha256"), ("heads", "All heads")]:
         page.locator(f"[data-tab={tab}]").click()
         wait_for_page(page, page.locator(f"[data-tab={tab}]").inner_text())
         assert page.evaluate("location.hash") == f"#/{tab}"
@@ -261,7 +261,7 @@ def test_deep_links_restore_what_was_seen(page, atlas):
 
 def test_addresses_are_forgiving_and_say_where_they_do_not_lead(page, atlas):
     for alias, name, proof in [("replays", "Replays", "Pareto front over plans"), ("plans", "Plans", "Every layer and head, by scale"),
-                               ("classes", "Classification", "Compared with other")]:
+                               ("classes", "Classification", "Compared with other"), ("methods", "Methods", "Paired differences")]:
         open_page(page, atlas, f"#/{alias}")
         wait_for_page(page, name)
         assert proof in page.locator("main").inner_text(), alias
@@ -435,7 +435,7 @@ def test_sensitivity_is_that_of_the_file_and_held_against_scores(page, atlas):
 
     open_page(page, atlas, "#/sensitivity")
     assert abs(said() - rho(variance, cost[:, 0])) < 0.006
-    matrix = [svg for svg in page.locator("#sensitivity figure svg").all_inner_texts() if "Band excess" in svg and "Column variance" in svg]
+    matrix = [svg for svg in page.locator("#sensitivity figure svg").all_text_contents() if "Band excess" in svg and "Column variance" in svg]
     assert f"{rho(excess, cost[:, 0]):.2f}" in matrix[0] and f"{rho(excess, variance):.2f}" in matrix[0], matrix[0]
     page.locator("select[name=x]").select_option("score:entropy")
     page.locator("select[name=y]").select_option("score:column_variance")
@@ -447,6 +447,34 @@ def test_sensitivity_is_that_of_the_file_and_held_against_scores(page, atlas):
     page.locator(".relation a[aria-label^='Layer 1, head 2']").click()
     assert page.evaluate("location.hash") == "#/head/1/2"
     assert "Sensitivity by tokens carried" in page.locator("#head").inner_text()
+
+
+def test_methods_are_those_of_the_comparison(page, atlas):
+    compare = json.loads((atlas.folder / "compare.json").read_text())
+    open_page(page, atlas, "#/compare")
+    table = page.locator("#compare table").first
+    assert table.locator("thead th").all_inner_texts()[1:] == ["25 % of lossless", "50 % of lossless"]
+    rows = {cells[0]: cells[1:] for cells in (row.locator("th, td").all_inner_texts() for row in table.locator("tbody tr").all())}
+    for cell in compare["cells"]:
+        text = rows[cell["method"]][0 if cell["budget"] == 0.25 else 1]
+        kl = cell["teacher_forced"]["kl"]
+        best = kl["mean"] == min(other["teacher_forced"]["kl"]["mean"] for other in compare["cells"] if other["budget"] == cell["budget"])
+        assert text.startswith("best ") == best, text
+        numbers = [float(number) for number in re.findall(r"[\d.]+", text)]
+        for found, expected in zip(numbers, (kl["mean"], kl["low"], kl["high"]), strict=True):
+            assert abs(found - expected) < 0.006 * expected, (text, kl)
+    assert "worse: 2 (" in page.locator("#compare").inner_text()  # uniform:window against hack
+    assert page.locator("#compare figure svg[role=img]").count() >= 3
+    front = page.locator(".methods .note").inner_text()
+    assert front == "On the Pareto front, by size: hack at 25 %, hack at 50 %.", front
+    page.locator(".methods select[name=figure]").select_option("agreement")
+    assert "Token agreement" in page.locator(".methods figcaption").inner_text()
+    assert page.locator(".methods polyline").count() == 2 + 1
+    page.locator("select[name=methods]").select_option("all")
+    assert page.locator(".methods polyline").count() == 4 + 1
+    assert "methods=all" in page.evaluate("location.hash") and "figure=agreement" in page.evaluate("location.hash")
+    page.reload()
+    assert page.locator(".methods polyline").count() == 4 + 1
 
 
 def test_contrast_is_enough_in_both_themes(page, atlas):
@@ -489,7 +517,7 @@ def test_without_scripts_the_document_is_whole(page, atlas):
     context = page.context.browser.new_context(java_script_enabled=False)
     plain = context.new_page()
     plain.goto(atlas.address())
-    for section in ["summary", "heads", "scores", "sensitivity", "maps", "budgets", "replay", "images", "provenance"]:
+    for section in ["summary", "heads", "scores", "sensitivity", "maps", "budgets", "replay", "images", "compare", "provenance"]:
         assert plain.locator(f"section#{section}").is_visible(), section
     context.close()
 

@@ -42,8 +42,8 @@ TEST_SUITE("reports.report") {
     CHECK(report.incomplete_sections.empty());
     const std::string& page = page_of(report);
     CHECK(testing::markup_fault(page, testing::Markup::kHtml) == "");
-    for (const char* id :
-         {"summary", "heads", "scores", "sensitivity", "maps", "budgets", "replay", "images", "provenance"}) {
+    for (const char* id : {"summary", "heads", "scores", "sensitivity", "maps", "budgets", "replay", "images",
+                           "compare", "provenance"}) {
       CAPTURE(id);
       CHECK(contains(page, fmt::format("<section id=\"{}\"", id)));
       CHECK(contains(page, fmt::format("href=\"#{}\"", id)));
@@ -137,10 +137,10 @@ TEST_SUITE("reports.report") {
     ReportPaths only_capture;
     only_capture.capture = all.capture;
     const Report report = report_of(only_capture);
-    for (const char* option : {"--scores", "--heads", "--sensitivity", "--plan", "--replay"})
+    for (const char* option : {"--scores", "--heads", "--sensitivity", "--plan", "--replay", "--compare"})
       CHECK(contains(page_of(report), option));
     CHECK(testing::markup_fault(page_of(report), testing::Markup::kHtml) == "");
-    CHECK(report.incomplete_sections.size() == 7);
+    CHECK(report.incomplete_sections.size() == 8);
 
     ReportPaths only_heads;
     only_heads.heads = all.heads;
@@ -275,6 +275,58 @@ TEST_SUITE("reports.report") {
     CHECK(contains(page_of(report_of(paths)), "split at 0.0123"));
   }
 
+  TEST_CASE("a comparison of methods is told from a classification and comes but once") {
+    const TemporaryFolder folder;
+    const ReportPaths paths = write_synthetic_run(folder.path());
+    const auto status_of = [&](const std::vector<std::string>& more, std::string& said) {
+      std::vector<std::string> words = {"report", "-o", (folder / "out").string()};
+      words.insert(words.end(), more.begin(), more.end());
+      std::ostringstream out;
+      std::ostringstream err;
+      const int status = run_command_line(words, out, err);
+      said = err.str();
+      return status;
+    };
+    std::string said;
+    CHECK(status_of({"--compare", paths.compare.string()}, said) == 0);
+    const std::string page = read_text_file(folder / "out" / "index.html");
+    CHECK(contains(page, "id=\"compare-heading\""));
+    CHECK(contains(page, "worse: 2 ("));
+    CHECK(testing::markup_fault(page, testing::Markup::kHtml) == "");
+    CHECK(contains(read_text_file(folder / "out" / "tables" / "method_kl.csv"), "hack@random,0.25,7984,0.15"));
+    CHECK(status_of({"--compare", paths.compare.string(), "--compare", paths.compare.string()}, said) == 2);
+    CHECK(contains(said, "second comparison"));
+    CHECK(status_of({"--scores", paths.scores.string(), "--compare", paths.heads.string()}, said) == 2);
+    CHECK(contains(said, "give --heads"));
+
+    Json compare = parse_json(read_text_file(paths.compare), "compare");
+    compare["model"]["fingerprint"] = "of another model";
+    write_json_file(paths.compare, compare);
+    CHECK(status_of({"--heads", paths.heads.string(), "--compare", paths.compare.string()}, said) == 3);
+    CHECK(std::count(said.begin(), said.end(), '\n') == 1);
+    CHECK(contains(said, "compare.json"));
+  }
+
+  TEST_CASE("an unfinished comparison and seen samples are said to be so") {
+    const TemporaryFolder folder;
+    ReportPaths paths;
+    paths.compare = write_synthetic_run(folder.path()).compare;
+    CHECK_FALSE(contains(page_of(report_of(paths)), "unfinished"));
+    CompareResult result = read_compare(paths.compare);
+    result.complete = false;
+    result.seen = true;
+    result.differences.clear();
+    result.cells.resize(3);
+    write_compare(paths.compare, result);
+    const std::string page = page_of(report_of(paths));
+    CHECK(contains(page, "The comparison is unfinished"));
+    CHECK(contains(page, "--allow-seen"));
+    result.cells.clear();
+    result.pareto.clear();
+    write_compare(paths.compare, result);
+    CHECK(testing::markup_fault(page_of(report_of(paths)), testing::Markup::kHtml) == "");
+  }
+
   TEST_CASE("heads to open come first and must exist") {
     const TemporaryFolder folder;
     const ReportPaths paths = write_synthetic_run(folder.path());
@@ -316,6 +368,10 @@ TEST_SUITE("reports.report") {
                                             paths.heads.string(),
                                             "--sensitivity",
                                             paths.sensitivity.string(),
+                                            "--compare",
+                                            paths.compare.string(),
+                                            "--compare",
+                                            paths.heads.string(),
                                             "--plan",
                                             paths.plans[0].string(),
                                             "--plan",

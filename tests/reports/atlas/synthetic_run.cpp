@@ -2,6 +2,7 @@
 
 #include "classifiers/plan/plan_methods.h"
 #include "collectors/base/hash.h"
+#include "reports/atlas/synthetic_compare.h"
 #include "support/synthetic_capture.h"
 
 #include <cmath>
@@ -189,6 +190,8 @@ ReportPaths write_synthetic_run(const std::filesystem::path& folder) {
     paths.replays.push_back(folder / (wanted.name + ".replay.json"));
     write_replay(paths.replays.back(), replay);
   }
+  paths.compare = folder / "compare.json";
+  write_compare(paths.compare, invented_compare(capture.model, capture.steps));
   return paths;
 }
 

@@ -73,9 +73,9 @@ TEST_SUITE("reports.grouped_points") {
     ScatterMatrix matrix = small_matrix();
     CHECK(says(scatter_matrix(matrix), "−0.93<"));
     CHECK(says(scatter_matrix(matrix), "−0.99 to −0.50"));
-    CHECK(says(scatter_matrix(matrix), "bold"));
+    CHECK(says(scatter_matrix(matrix), "font-weight=\"600\""));
     matrix.relation = [](std::size_t, std::size_t) { return Interval{0.2, -0.1, 0.5}; };
-    CHECK_FALSE(says(scatter_matrix(matrix), "bold"));
+    CHECK_FALSE(says(scatter_matrix(matrix), "font-weight=\"600\""));
     matrix.relation = [](std::size_t, std::size_t) { return Interval{kNothing, kNothing, kNothing}; };
     CHECK(says(scatter_matrix(matrix), "not defined"));
   }
