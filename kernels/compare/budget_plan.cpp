@@ -13,7 +13,7 @@ bool fits(const Plan& plan, std::int64_t bytes) {
   return plan_totals(plan).allocated_bytes <= bytes;
 }
 
-/// HACK++ that carries `total` tokens of all heads at every step.
+/// The plan that carries `total` tokens of all heads at every step.
 Plan plan_of_total(PlanRequest request, const PlanInputs& inputs, std::int64_t total) {
   const std::int64_t all =
       std::int64_t{inputs.model.layers} * inputs.model.kv_heads * inputs.steps.n_key(inputs.steps.size() - 1);
@@ -22,7 +22,7 @@ Plan plan_of_total(PlanRequest request, const PlanInputs& inputs, std::int64_t t
   return make_plan(request, inputs);
 }
 
-Plan hack_plus_within_bytes(const PlanRequest& request, const PlanInputs& inputs, std::int64_t bytes) {
+Plan most_carried_within_bytes(const PlanRequest& request, const PlanInputs& inputs, std::int64_t bytes) {
   const std::int64_t heads = std::int64_t{inputs.model.layers} * inputs.model.kv_heads;
   // One token per head, the least that a plan can have, was found to fit already.
   const auto totals = std::views::iota(heads + 1, heads * inputs.steps.n_key(inputs.steps.size() - 1) + 1);
@@ -51,10 +51,10 @@ Plan plan_within_bytes(const CompareMethod& method, const MethodParameters& para
   if (!method.rule.empty()) request.rule = method.rule;
   if (method.ratio) request.contextual_ratio = *method.ratio;
   Plan plan;
-  if (method.method == "hack++") {
-    request.tau = parameters.tau;
+  if (method.method == "hack++") request.tau = parameters.tau;
+  if (method.method == "hack++" || method.method == "uniform") {
     request.attend = method.attend.value_or(1.0);
-    plan = hack_plus_within_bytes(request, inputs, bytes);
+    plan = most_carried_within_bytes(request, inputs, bytes);
   } else {
     request.bytes = bytes;
     plan = make_plan(request, inputs);

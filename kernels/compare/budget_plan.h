@@ -17,10 +17,10 @@ struct MethodParameters {
 
 /// The plan of a method that allocates most without exceeding `bytes` per sample, at the element types of inputs.model.
 ///
-/// HACK, uniform and sensitivity are asked for bytes (PlanRequest::bytes). HACK++ attends to the share
-/// CompareMethod::attend (everything by default) and carries the largest total, in whole tokens of all heads, that
-/// fits; since its budgets differ from step to step and the buffer of a head has the size of its largest, the buffers
-/// together hold more tokens than any one step does.
+/// HACK, which attends to no more than it carries, and sensitivity are asked for bytes (PlanRequest::bytes). HACK++
+/// and uniform attend to the share CompareMethod::attend (everything by default) and carry the largest total, in whole
+/// tokens of all heads, that fits. Since budgets of HACK++ differ from step to step and the buffer of a head has the
+/// size of its largest, its buffers together hold more tokens than any one step does.
 /// @param inputs      with the classes of heads where the method needs them
 /// @param parameters  tau counts; alpha is in the classes already and only recorded
 /// @throws Error  as make_plan(); kUsage if not even one token per head fits.

@@ -92,6 +92,7 @@ class Comparison {
         if (result_.find(method.name, budget) == nullptr) add_cell(method, budget);
       }
     }
+    sort_cells();
     result_.differences = all_differences(result_, request_.baselines);
     result_.pareto = pareto_front(result_.cells);
     result_.complete = true;
@@ -177,6 +178,15 @@ class Comparison {
     announce(result_.cells.back());
   }
 
+  /// In the order of the request, also if the partial file had another.
+  void sort_cells() {
+    std::vector<CompareCell> sorted;
+    for (const double budget : request_.budgets) {
+      for (const CompareMethod& method : request_.methods) sorted.push_back(*result_.find(method.name, budget));
+    }
+    result_.cells = std::move(sorted);
+  }
+
   /// What the plan did: found before by a plan of the same effect, or measured.
   void measure(const Plan& plan, CompareCell& cell) const {
     const auto same = std::ranges::find_if(
@@ -197,8 +207,8 @@ class Comparison {
     const Interval& kl = cell.teacher_forced.kl;
     say(fmt::format("cell {} of {}: {}{}, KL {:.4g} ({:.4g} to {:.4g}), token agreement {:.4f}, {:.1f} s",
                     result_.cells.size(), request_.methods.size() * request_.budgets.size(), title_of(cell),
-                    cell.parameters.empty() ? "" : " " + cell.parameters.dump(), kl.mean, kl.low, kl.high,
-                    cell.free_running.token_agreement.mean, cell.seconds.total));
+                    cell.parameters.empty() ? "" : fmt::format(" ({})", parameters_text(cell.parameters)), kl.mean,
+                    kl.low, kl.high, cell.free_running.token_agreement.mean, cell.seconds.total));
   }
 
   const Engine& engine_;

@@ -343,6 +343,14 @@ const CompareCell* CompareResult::find(std::string_view method, double budget) c
   return nullptr;
 }
 
+std::string parameters_text(const Json& parameters) {
+  std::string text;
+  for (const auto& [name, value] : parameters.items()) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, value.dump());
+  }
+  return text;
+}
+
 Json to_json(const CompareResult& result) {
   Json json{{"format", kFormat},
             {"version", kVersion},

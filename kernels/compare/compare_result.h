@@ -161,6 +161,9 @@ struct CompareResult {
   [[nodiscard]] const CompareCell* find(std::string_view method, double budget) const;
 };
 
+/// "alpha 0.35, tau 0.5": CompareCell::parameters for people.
+[[nodiscard]] std::string parameters_text(const Json& parameters);
+
 [[nodiscard]] Json to_json(const CompareResult& result);
 /// @throws Error  kBadInput naming `where` and the field that is missing or of another shape.
 [[nodiscard]] CompareResult compare_from_json(const Json& json, std::string_view where);

@@ -20,6 +20,7 @@
 
 #include <algorithm>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace kvscope {
@@ -169,7 +170,7 @@ void check_held_out(const options::variables_map& values, const Capture& capture
   const std::string seer = seen_by(request, capture);
   request.seen = !seer.empty();
   if (!request.seen || given(values, "allow-seen")) return;
-  throw usage_error("--seed {}: {} was calibrated on samples of this seed; give another one, or --allow-seen",
+  throw usage_error("--seed {}: {} has samples of this seed, and calibrates; give another one, or --allow-seen",
                     request.evaluation.seed, seer);
 }
 
@@ -338,6 +339,14 @@ double estimated_pricing_seconds(const Engine& engine, const CompareRequest& req
   return watch.seconds() * static_cast<double>(all) / static_cast<double>(some);
 }
 
+/// Writes the whole result beside the unfinished one and renames, so that no moment has neither.
+void finish(const CompareResult& result, const fs::path& partial, const fs::path& output) {
+  write_compare(partial, result);
+  std::error_code failure;
+  fs::rename(partial, output, failure);
+  if (failure) throw environment_error("{}: cannot be written: {}", output.string(), failure.message());
+}
+
 void print(const CompareResult& result, bool as_json, std::ostream& out) {
   if (as_json) {
     out << to_json(result).dump(2) << '\n';
@@ -365,6 +374,7 @@ ExitStatus run_compare(const CommandContext& context) {
   request.evaluator = evaluator.judge();
   request.reference = evaluator.reference();
   judges.add_origins(request.made_from);
+  check_compare_request(*engine, request);
 
   const bool prices = !request.inputs.sensitivity && needs(request.methods, [](const CompareMethod& method) {
     return method.method == "sensitivity";
@@ -377,7 +387,7 @@ ExitStatus run_compare(const CommandContext& context) {
   { const FileWriter probe(request.partial); }  // a folder that cannot be written is said before the run
   if (prices) price_own_heads(*engine, *values, settings, request);
   const CompareResult result = compare_methods(*engine, request);
-  write_compare(output, result);
+  finish(result, request.partial, output);
   context.err << "wrote " << output.string() << '\n';
   print(result, as_json, context.out);
   return 0;

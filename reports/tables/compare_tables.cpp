@@ -23,15 +23,6 @@ void append(const Interval& figure, std::vector<Cell>& row) {
   for (const double value : {figure.mean, figure.low, figure.high}) row.push_back(number(value));
 }
 
-/// "alpha 0.35, tau 0.5"
-std::string parameters_text(const Json& parameters) {
-  std::string text;
-  for (const auto& [name, value] : parameters.items()) {
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, value.dump());
-  }
-  return text;
-}
-
 /// Three columns for a figure and its interval.
 void add_columns(std::vector<Column>& columns, const std::string& name, const std::string& label, CellFormat format,
                  int digits) {

@@ -131,6 +131,15 @@ TEST_SUITE("kernels.compare.budget_plan") {
     CHECK(everything.parameters["tau"] == 1.0);
   }
 
+  TEST_CASE("uniform rules attend to everything and HACK to no more than it carries") {
+    const std::int64_t bytes = 10 * bytes_per_token_everywhere(model());
+    for (const char* method : {"uniform:attention-topk", "uniform:window", "uniform:look-ahead"}) {
+      CAPTURE(method);
+      for (const HeadBudget& head : plan_of(method, bytes).heads) CHECK(head.attend.back() == head.carry[3] + 25);
+    }
+    for (const HeadBudget& head : plan_of("hack", bytes).heads) CHECK(head.attend[3] == head.carry[3]);
+  }
+
   TEST_CASE("fewer bytes than a token per head are refused") {
     const std::int64_t least = bytes_per_token_everywhere(model());
     CHECK(allocated(plan_of("hack++", least)) == least);

@@ -48,7 +48,7 @@ AttentionCalibration calibration() {
   return calibrate_attention(model, steps, mass);
 }
 
-/// Column variance rises from head to head.
+/// Column variance falls from head to head, so that the contextual ones are the last.
 Scores scores() {
   const ModelInfo& model = engine().model();
   Scores scores;
@@ -57,7 +57,7 @@ Scores scores() {
   HeadScoreValues found;
   found.mean = Array<double>({std::ssize(model.branches), model.layers, model.heads, engine().steps().size()});
   double value = 0.0;
-  for (double& mean : found.mean.values()) mean = 0.001 * (value += 1.0);
+  for (double& mean : found.mean.values()) mean = 1.0 - 0.001 * (value += 1.0);
   scores.values.emplace(head_score::kColumnVariance.name, found);
   return scores;
 }
@@ -77,7 +77,7 @@ Sensitivity prices(const PlanInputs& inputs) {
   PricingRequest pricing;
   pricing.generation = samples(2, 1);
   pricing.rules = priceable_rules();
-  pricing.counts = {1, 4, 9};
+  pricing.counts = {1, 3, 7};
   pricing.draws = 1;
   pricing.inputs = inputs;
   return price_heads(engine(), pricing);
