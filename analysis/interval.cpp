@@ -54,8 +54,10 @@ Interval bootstrap(std::int64_t n, const std::function<double(std::span<const st
   results.reserve(static_cast<std::size_t>(draws));
   for (int draw = 0; draw < draws; ++draw) {
     for (auto& index : indices) index = draw_index(generator, n);
-    results.push_back(statistic(indices));
+    const double result = statistic(indices);
+    if (!std::isnan(result)) results.push_back(result);
   }
+  if (2 * std::ssize(results) < draws || results.empty()) return {mean, kNothing, kNothing};
   return {mean, quantile(results, kTail), quantile(results, 1.0 - kTail)};
 }
 

@@ -25,7 +25,9 @@ inline constexpr int kBootstrapDraws = 1000;
 [[nodiscard]] Interval bootstrap_mean(std::span<const double> values, std::uint64_t seed = 0);
 
 /// As bootstrap_mean for any statistic of a resample.
-/// @param statistic  called with n indices into the samples, drawn with replacement
+/// @param statistic  called with n indices into the samples, drawn with replacement; resamples for which it is
+///                   not-a-number (nothing varies, say) are left out, and where they are more than half, the ends of
+///                   the interval are not-a-number
 /// @param n          samples, >= 1
 [[nodiscard]] Interval bootstrap(std::int64_t n, const std::function<double(std::span<const std::int64_t>)>& statistic,
                                  int draws = kBootstrapDraws, std::uint64_t seed = 0);

@@ -95,8 +95,10 @@ Json atlas_json(const ReportInputs& inputs, const ReportOptions& options) {
           {"classes", atlas_classes(inputs)},
           {"comparisons", atlas_comparisons(inputs)},
           {"scores", atlas_scores(inputs)},
+          {"sensitivity", atlas_sensitivity(inputs)},
           {"plans", atlas_plans(inputs)},
-          {"replays", atlas_replays(inputs)}};
+          {"replays", atlas_replays(inputs)},
+          {"compare", atlas_compare(inputs)}};
 }
 
 }  // namespace kvscope

@@ -13,7 +13,7 @@ namespace kvscope {
 inline constexpr int kAtlasVersion = 1;
 
 /// What every page of the atlas draws from, head by head figures included, attention excluded: model, steps, palettes,
-/// classification and comparisons, scores, plans, replays. Arrays are float32 in base64.
+/// classification and comparisons, scores, sensitivity, plans, replays, methods. Arrays are float32 in base64.
 [[nodiscard]] Json atlas_json(const ReportInputs& inputs, const ReportOptions& options);
 
 // Parts of it.
@@ -25,7 +25,11 @@ inline constexpr int kAtlasVersion = 1;
 [[nodiscard]] Json atlas_comparisons(const ReportInputs& inputs);
 /// Every score [head, step] with its interval, conditional rows; and each sample's score at the last step.
 [[nodiscard]] Json atlas_scores(const ReportInputs& inputs);
+/// Cost and cheapest rule of every head by the tokens it carries; null where none were priced.
+[[nodiscard]] Json atlas_sensitivity(const ReportInputs& inputs);
 [[nodiscard]] Json atlas_plans(const ReportInputs& inputs);
 [[nodiscard]] Json atlas_replays(const ReportInputs& inputs);
+/// Every cell of a comparison of methods with its figures; null where there is none.
+[[nodiscard]] Json atlas_compare(const ReportInputs& inputs);
 
 }  // namespace kvscope

@@ -1,18 +1,8 @@
 #include "reports/atlas/atlas_data.h"
 #include "reports/atlas/encoding.h"
 
-#include <cmath>
-
 namespace kvscope {
 namespace {
-
-Json number_or_null(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
-}
-
-Json interval_json(const Interval& interval) {
-  return Json::array({number_or_null(interval.mean), number_or_null(interval.low), number_or_null(interval.high)});
-}
 
 /// Counts [key/value head, step].
 Json counts_of(const Plan& plan, std::vector<std::int64_t> HeadBudget::*counts) {

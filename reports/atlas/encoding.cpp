@@ -63,6 +63,13 @@ Json float_array(std::span<const float> values, const std::vector<std::int64_t>&
   return {{"shape", shape}, {"data", base64(bytes)}};
 }
 
+Json interval_json(const Interval& interval) {
+  Json json = Json::array();
+  for (const double value : {interval.mean, interval.low, interval.high})
+    json.push_back(std::isfinite(value) ? Json(value) : Json(nullptr));
+  return json;
+}
+
 std::string bit_set_base64(std::span<const std::int32_t> places, std::int64_t size) {
   std::string bytes(static_cast<std::size_t>((size + 7) / 8), '\0');
   for (const std::int32_t place : places) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "analysis/interval.h"
 #include "collectors/base/json_file.h"
 
 #include <cstdint>
@@ -42,6 +43,9 @@ class WeightCodes {
 
 /// {"shape": [...], "data": base64 of little-endian float32}: exact.
 [[nodiscard]] Json float_array(std::span<const float> values, const std::vector<std::int64_t>& shape);
+
+/// [mean, low, high], null for what is no finite number.
+[[nodiscard]] Json interval_json(const Interval& interval);
 
 /// One bit for each of `size` places, set for those in `places`; bit i is bit i % 8 of byte i / 8; as base64.
 [[nodiscard]] std::string bit_set_base64(std::span<const std::int32_t> places, std::int64_t size);

@@ -62,9 +62,11 @@ Report make_report(const ReportInputs& inputs, const ReportOptions& options) {
   add("heads", maps_section(inputs, options, report.folder));
   add("classification", heads_section(inputs, options, report.folder));
   add("classification", scores_section(inputs, options, report.folder));
+  add("sensitivity", sensitivity_section(inputs, options, report.folder));
   add("plan", budgets_section(inputs, options, report.folder));
   add("replay", replay_section(inputs, options, report.folder));
   add("replay", images_section(inputs, report.folder));
+  add("compare", compare_section(inputs, report.folder));
   add("provenance", provenance_section(inputs, report.folder));
   report.folder.add_page(page_within(inputs, options, std::move(content), report.left_out));
   return report;

@@ -89,7 +89,11 @@ std::string figure_html(ReportFolder& folder, const Figure& figure) {
 }
 
 std::string table_html(ReportFolder& folder, std::string_view name, const Table& table) {
-  const std::string file = folder.add_table(name, table);
+  return table_html(folder, name, table, table);
+}
+
+std::string table_html(ReportFolder& folder, std::string_view name, const Table& table, const Table& numbers) {
+  const std::string file = folder.add_table(name, numbers);
   return fmt::format(
       "<div class=\"table\">\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n{}</div>\n"
       "<p class=\"files\">{}</p>\n</div>\n",

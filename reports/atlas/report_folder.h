@@ -53,6 +53,10 @@ struct FigureOptions {
 /// A table of the page, scrolling in its own box where the page is narrow, with a link to it as CSV.
 [[nodiscard]] std::string table_html(ReportFolder& folder, std::string_view name, const Table& table);
 
+/// The same where people and machines are told the same in different ways: `shown` on the page, `numbers` as CSV.
+[[nodiscard]] std::string table_html(ReportFolder& folder, std::string_view name, const Table& shown,
+                                     const Table& numbers);
+
 /// "pictures/a.svg" as a link named `text`.
 [[nodiscard]] std::string link_html(std::string_view path, std::string_view text);
 

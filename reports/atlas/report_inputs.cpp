@@ -108,12 +108,16 @@ void check_models(const ReportInputs& inputs, const ReportPaths& paths) {
   if (inputs.heads && inputs.heads->model) {
     check_same_model(*inputs.heads->model, paths.heads.string(), *expected, expected_name);
   }
+  if (inputs.sensitivity) {
+    check_same_model(inputs.sensitivity->model, paths.sensitivity.string(), *expected, expected_name);
+  }
   for (std::size_t i = 0; i < inputs.plans.size(); ++i) {
     check_same_model(inputs.plans[i].plan.model, paths.plans[i].string(), *expected, expected_name);
   }
   for (std::size_t i = 0; i < inputs.replays.size(); ++i) {
     check_same_model(inputs.replays[i].result.model, paths.replays[i].string(), *expected, expected_name);
   }
+  if (inputs.compare) check_same_model(inputs.compare->model, paths.compare.string(), *expected, expected_name);
   if (inputs.heads && (inputs.heads->layers != expected->layers || inputs.heads->heads_per_layer != expected->heads)) {
     throw bad_input("{}: classifies {} layers of {} heads, but the model of {} has {} of {}", paths.heads.string(),
                     inputs.heads->layers, inputs.heads->heads_per_layer, expected_name, expected->layers,
@@ -127,6 +131,11 @@ void check_origins(ReportInputs& inputs, const ReportPaths& paths) {
     check_origin(inputs, paths.heads, inputs.heads->made_from, "capture");
     check_origin(inputs, paths.heads, inputs.heads->made_from, "scores");
   }
+  if (inputs.compare) {
+    for (const char* kind : {"capture", "sensitivity"})
+      check_origin(inputs, paths.compare, inputs.compare->made_from, kind);
+  }
+  if (inputs.sensitivity) check_origin(inputs, paths.sensitivity, inputs.sensitivity->made_from, "capture");
   for (std::size_t i = 0; i < inputs.plans.size(); ++i) {
     for (const char* kind : {"capture", "heads"})
       check_origin(inputs, paths.plans[i], inputs.plans[i].plan.made_from, kind);
@@ -139,15 +148,19 @@ const ModelInfo* ReportInputs::model() const noexcept {
   if (capture) return &capture->model();
   if (scores) return &scores->model;
   if (heads && heads->model) return &*heads->model;
+  if (sensitivity) return &sensitivity->model;
   if (!plans.empty()) return &plans.front().plan.model;
-  return replays.empty() ? nullptr : &replays.front().result.model;
+  if (!replays.empty()) return &replays.front().result.model;
+  return compare ? &compare->model : nullptr;
 }
 
 const StepTable* ReportInputs::steps() const noexcept {
   if (capture) return &capture->steps();
   if (scores) return &scores->steps;
+  if (sensitivity) return &sensitivity->steps;
   if (!plans.empty()) return &plans.front().plan.steps;
-  return replays.empty() ? nullptr : &replays.front().result.steps;
+  if (!replays.empty()) return &replays.front().result.steps;
+  return compare ? &compare->steps : nullptr;
 }
 
 std::size_t ReportInputs::style_of(std::string_view name) const noexcept {
@@ -162,9 +175,11 @@ std::size_t ReportInputs::style_of(std::string_view name) const noexcept {
 }
 
 ReportInputs read_report_inputs(const ReportPaths& paths) {
-  if (paths.capture.empty() && paths.scores.empty() && paths.heads.empty() && paths.plans.empty() &&
-      paths.replays.empty()) {
-    throw usage_error("nothing to report: name at least one of --capture, --scores, --heads, --plan, --replay");
+  if (paths.capture.empty() && paths.scores.empty() && paths.heads.empty() && paths.sensitivity.empty() &&
+      paths.plans.empty() && paths.replays.empty() && paths.compare.empty()) {
+    throw usage_error(
+        "nothing to report: name at least one of --capture, --scores, --heads, --sensitivity, --plan, --replay, "
+        "--compare");
   }
   ReportInputs inputs;
   if (!paths.capture.empty()) {
@@ -179,9 +194,18 @@ ReportInputs read_report_inputs(const ReportPaths& paths) {
     inputs.heads = read_heads(paths.heads);
     add_source(inputs, "heads", paths.heads, sha256_of_file(paths.heads), command_line_of(inputs.heads->made_from));
   }
+  if (!paths.sensitivity.empty()) {
+    inputs.sensitivity = read_sensitivity(paths.sensitivity);
+    add_source(inputs, "sensitivity", paths.sensitivity, sha256_of_file(paths.sensitivity),
+               command_line_of(inputs.sensitivity->run));
+  }
   read_comparisons(inputs, paths);
   read_plans(inputs, paths);
   read_replays(inputs, paths);
+  if (!paths.compare.empty()) {
+    inputs.compare = read_compare(paths.compare);
+    add_source(inputs, "compare", paths.compare, sha256_of_file(paths.compare), command_line_of(inputs.compare->run));
+  }
   check_origins(inputs, paths);
   make_names_unique(inputs.comparisons);
   make_names_unique(inputs.plans);

@@ -4,7 +4,9 @@
 #include "classifiers/heads/heads.h"
 #include "classifiers/plan/accounting.h"
 #include "classifiers/plan/plan.h"
+#include "classifiers/plan/sensitivity.h"
 #include "collectors/capture/capture.h"
+#include "kernels/compare/compare_result.h"
 #include "kernels/replay/replay_images.h"
 #include "kernels/replay/replay_result.h"
 
@@ -24,11 +26,14 @@ struct ReportPaths {
   std::vector<std::filesystem::path> plans;
   std::vector<std::filesystem::path> replays;
   std::vector<std::filesystem::path> comparisons;  ///< other heads.json, e.g. published ones
+  std::filesystem::path sensitivity;
+  std::filesystem::path compare;
 };
 
 /// Where an input came from, for the provenance section.
 struct ReportSource {
-  std::string kind;  ///< "capture", "scores", "heads", "comparison", "plan", "replay", "images" (of a replay)
+  std::string kind;  ///< "capture", "scores", "heads", "sensitivity", "comparison", "plan", "replay", "images" (of a
+                     ///< replay), "compare"
   std::filesystem::path path;
   std::string sha256;
   std::string command_line;  ///< that made it; empty where the file doesn't say
@@ -58,9 +63,11 @@ struct ReportInputs {
   std::optional<Capture> capture;
   std::optional<Scores> scores;
   std::optional<HeadClassification> heads;
+  std::optional<Sensitivity> sensitivity;
   std::vector<NamedHeads> comparisons;  ///< of as many layers and heads as `heads`
   std::vector<NamedPlan> plans;
   std::vector<NamedReplay> replays;
+  std::optional<CompareResult> compare;
   std::vector<ReportSource> sources;
   /// Inputs that were made from another file than the one given, in sentences.
   std::vector<std::string> warnings;

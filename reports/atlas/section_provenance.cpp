@@ -46,6 +46,8 @@ std::string origin_of(const ReportInputs& inputs, const std::string& kind, std::
     const Plan& plan = inputs.plans.at(number).plan;
     return origin_html(plan.method, plan.parameters, plan.made_from);
   }
+  if (kind == "compare") return origin_html({}, {}, inputs.compare->made_from);
+  if (kind == "sensitivity") return origin_html({}, {}, inputs.sensitivity->made_from);
   if (kind == "replay") return origin_html({}, {}, inputs.replays.at(number).result.made_from);
   if (kind != "heads" && kind != "comparison") return {};
   const HeadClassification& heads = kind == "heads" ? *inputs.heads : inputs.comparisons.at(number).heads;

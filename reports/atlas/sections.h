@@ -18,7 +18,7 @@ struct Section {
   std::string heading;
   std::string html;       ///< without the heading
   bool complete = true;   ///< false: an input was missing
-  std::string page = {};  ///< of the atlas that shows it: "heads", "classification", "plan", "replay", "provenance"
+  std::string page = {};  ///< of the atlas that shows it: "heads", "classification", "sensitivity", "plan", ...
 };
 
 /// How the reader wants the report.
@@ -36,12 +36,17 @@ struct ReportOptions {
 [[nodiscard]] Section scores_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder);
 /// Maps of the most typical heads of both classes, of the borderline ones, and of those asked for.
 [[nodiscard]] Section maps_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder);
+/// What every head loses with few tokens, and whether its class and scores foretell it.
+[[nodiscard]] Section sensitivity_section(const ReportInputs& inputs, const ReportOptions& options,
+                                          ReportFolder& folder);
 /// What each plan keeps: bytes and tokens by step, layer, class and head.
 [[nodiscard]] Section budgets_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder);
 /// What each plan costs: divergence, agreement and output error by step, and against bytes.
 [[nodiscard]] Section replay_section(const ReportInputs& inputs, const ReportOptions& options, ReportFolder& folder);
 /// Images of the full and the compressed runs side by side.
 [[nodiscard]] Section images_section(const ReportInputs& inputs, ReportFolder& folder);
+/// Methods at equal bytes: figures by budget, paired differences, the Pareto front, parameters.
+[[nodiscard]] Section compare_section(const ReportInputs& inputs, ReportFolder& folder);
 /// Every input: path, hash, command line.
 [[nodiscard]] Section provenance_section(const ReportInputs& inputs, ReportFolder& folder);
 

@@ -45,13 +45,15 @@ CommandOptions export_options() {
       ("capture", text(), "capture.h5 of kvscope collect")
       ("scores", text(), "scores.h5 of kvscope analyze; without it they are computed from --capture")
       ("heads", options::value<Words>()->composing()->value_name("LIST|heads.json"), "heads to show, from 0, e.g. 0-3,5; or the classification of kvscope classify; give it twice for both; default: all heads")
+      ("sensitivity", text(), "sensitivity.h5 of kvscope sensitivity")
       ("plan", options::value<Words>()->composing(), "plan.json of kvscope plan; give it once for each plan; replays are named after theirs")
       ("replay", options::value<Words>()->composing(), "replay.json of kvscope replay; give it once for each replay")
+      ("compare", text(), "compare.json of kvscope compare")
       ("layers", text()->default_value("all"), "layers to show, from 0, e.g. 0-3,5; or all")
       ("steps", text()->value_name("LIST"), "scales of the queries, from 0, e.g. 2-4; or last, or all; default: last (paper: the last three)")
       ("samples", text()->value_name("LIST"), "samples, from 0, or all; default: 0 for single maps, the first two for paper, the first ten for images, all for bands")
       ("branches", text()->value_name("LIST"), "branches of guidance, e.g. conditional,unconditional, or all; default: the first")
-      ("only", text()->value_name("LIST"), "parts of a view by name: scores; parts of classes, budgets, replay and pareto; measures of similar; replays of fold, kept, restricted, difference and images; default: all of them")
+      ("only", text()->value_name("LIST"), "parts of a view by name: scores; parts of classes, sensitivity, correlation, budgets, replay, pareto and compare; measures of similar; replays of fold, kept, restricted, difference and images; default: all of them")
       ("query", options::value<Words>()->composing()->value_name("ROW,COLUMN"), "query that a fold is of, from 0 in the grid of its scale (video: FRAME,ROW,COLUMN); may be given several times; default: the middle one")
       ("key", options::value<Words>()->composing()->value_name("STEP,ROW,COLUMN"), "key that a fold is of: which queries look at it; may be given several times")
       ("over", text()->value_name("image|none"), "what a fold is painted over; default: the generated image, where the capture has it")
@@ -228,7 +230,8 @@ void print(const std::vector<ExportedItem>& items, const std::string& view, cons
 }
 
 ExitStatus repeat(const options::variables_map& values, const CommandContext& context) {
-  for (const char* other : {"view", "figure", "capture", "scores", "heads", "plan", "replay"}) {
+  for (const char* other :
+       {"view", "figure", "capture", "scores", "heads", "sensitivity", "plan", "replay", "compare"}) {
     if (values.count(other) != 0) throw usage_error("--from knows its view and inputs; --{} cannot be given", other);
   }
   const std::filesystem::path sidecar = values["from"].as<std::string>();
@@ -254,8 +257,10 @@ ExitStatus run_export(const CommandContext& context) {
   take_heads(*values, request);
   request.paths.capture = path_option(*values, "capture");
   request.paths.scores = path_option(*values, "scores");
+  request.paths.sensitivity = path_option(*values, "sensitivity");
   request.paths.plans = path_list(*values, "plan");
   request.paths.replays = path_list(*values, "replay");
+  request.paths.compare = path_option(*values, "compare");
   request.paths = needed_paths(view, request.paths);
   const ReportInputs inputs = read_report_inputs(request.paths);
   for (const std::string& warning : inputs.warnings) context.err << "kvscope export: " << warning << '\n';

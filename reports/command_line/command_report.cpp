@@ -1,6 +1,7 @@
 #include "reports/atlas/report.h"
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/options.h"
+#include "reports/inspection/file_kind.h"
 #include "reports/tables/text_table.h"
 
 #include <charconv>
@@ -35,19 +36,49 @@ std::vector<HeadPlace> parse_heads(std::string_view text) {
   return heads;
 }
 
+/// Other classifications and a comparison of methods share an option: the files say what they are.
+void take_comparisons(const std::vector<std::filesystem::path>& given_paths, ReportPaths& paths) {
+  for (const auto& path : given_paths) {
+    if (file_kind(path) != FileKind::kCompare) {
+      paths.comparisons.push_back(path);
+    } else if (paths.compare.empty()) {
+      paths.compare = path;
+    } else {
+      throw usage_error("--compare: {} is a second comparison of methods beside {}", path.string(),
+                        paths.compare.string());
+    }
+  }
+}
+
+ReportPaths paths_option(const options::variables_map& values) {
+  ReportPaths paths;
+  paths.capture = path_option(values, "capture");
+  paths.scores = path_option(values, "scores");
+  paths.heads = path_option(values, "heads");
+  paths.sensitivity = path_option(values, "sensitivity");
+  paths.plans = path_list(values, "plan");
+  paths.replays = path_list(values, "replay");
+  take_comparisons(path_list(values, "compare"), paths);
+  return paths;
+}
+
 CommandOptions report_options() {
-  CommandOptions command{.name = "report",
-                         .positional = {},
-                         .description =
-                             "Writes a folder that opens offline: index.html, an interactive atlas of every head's "
-                             "attention with classes, "
-                             "scores, budgets, replay curves and images, and beside it pictures as SVG and PNG and "
-                             "tables as CSV. Sections whose input is not given are left out "
-                             "with a sentence. The same inputs give the same bytes."};
+  CommandOptions command{
+      .name = "report",
+      .positional = {},
+      .description =
+          "Writes a folder that opens offline: index.html, an interactive atlas of every head's "
+          "attention with classes, "
+          "scores, sensitivity, budgets, replay curves and images, and beside it pictures as SVG and PNG and "
+          "tables as CSV. Sections whose input is not given are left out "
+          "with a sentence. The same inputs give the same bytes."};
   command.visible.add_options()("capture", options::value<std::string>(), "capture.h5 of kvscope collect")(
       "scores", options::value<std::string>(), "scores.h5 of kvscope analyze")("heads", options::value<std::string>(),
                                                                                "heads.json of kvscope classify")(
-      "plan", options::value<Words>()->composing(), "plan.json of kvscope plan; give it once for each plan")(
+      "sensitivity", options::value<std::string>(),
+      "sensitivity.h5 of kvscope sensitivity: what every head loses with few tokens, and whether class and scores "
+      "foretell it")("plan", options::value<Words>()->composing(),
+                     "plan.json of kvscope plan; give it once for each plan")(
       "replay", options::value<Words>()->composing(), "replay.json of kvscope replay; give it once for each replay")(
       "output,o", options::value<std::string>()->default_value("report"),
       "folder; files of the same names are replaced")("open-first", options::value<std::string>()->default_value(""),
@@ -55,7 +86,9 @@ CommandOptions report_options() {
       "color-map", options::value<std::string>()->default_value(std::string(kDefaultColorMap)),
       "of attention maps and figures per head: viridis, magma, inferno, cividis, gray")(
       "compare", options::value<Words>()->composing(),
-      "another heads.json to hold --heads against, e.g. a published map; may be given several times")(
+      "compare.json of kvscope compare; or another heads.json to hold --heads against, e.g. a published map: the file "
+      "says "
+      "which it is; may be given several times")(
       "max-size", options::value<double>()->default_value(15.0),
       "of index.html, MB (10^6 bytes): attention maps are pooled until it fits, and the page says so")(
       "json", "print what was written as JSON");
@@ -75,9 +108,7 @@ ExitStatus run_report(const CommandContext& context) {
   wishes.max_bytes = static_cast<std::int64_t>(1e6 * max_size);
   (void)color_map(wishes.color_map);  // an unknown one is refused before anything is read
 
-  const ReportInputs inputs = read_report_inputs({path_option(*values, "capture"), path_option(*values, "scores"),
-                                                  path_option(*values, "heads"), path_list(*values, "plan"),
-                                                  path_list(*values, "replay"), path_list(*values, "compare")});
+  const ReportInputs inputs = read_report_inputs(paths_option(*values));
   const Report report = make_report(inputs, wishes);
   const std::filesystem::path folder = (*values)["output"].as<std::string>();
   report.folder.write(folder);

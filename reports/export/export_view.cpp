@@ -17,15 +17,19 @@ bool is_given(const ReportPaths& paths, std::string_view kind) {
   if (kind == "capture") return !paths.capture.empty();
   if (kind == "scores") return !paths.scores.empty() || !paths.capture.empty();
   if (kind == "heads") return !paths.heads.empty();
+  if (kind == "sensitivity") return !paths.sensitivity.empty();
   if (kind == "plan") return !paths.plans.empty();
+  if (kind == "compare") return !paths.compare.empty();
   return !paths.replays.empty();
 }
 
 void take_paths(std::string_view kind, const ReportPaths& given, ReportPaths& paths) {
   if (kind == "capture") paths.capture = given.capture;
   if (kind == "heads") paths.heads = given.heads;
+  if (kind == "sensitivity") paths.sensitivity = given.sensitivity;
   if (kind == "plan") paths.plans = given.plans;
   if (kind == "replay") paths.replays = given.replays;
+  if (kind == "compare") paths.compare = given.compare;
   if (kind != "scores") return;
   if (given.scores.empty()) {
     paths.capture = given.capture;
@@ -93,6 +97,18 @@ std::vector<ExportView> all_views() {
       {"scores", "every score of every head (from a capture they are computed)", {"scores"}, {}, kCapture, score_items},
       {"scales", "entropy and every other score of a head over scales", {"scores"}, {"heads"}, kCapture, scales_items},
       {"spread", "every score of a head in every sample", {"scores"}, {}, kCapture, spread_items},
+      {"sensitivity",
+       "what heads lose with few tokens: both classes by tokens, and head by head",
+       {"sensitivity"},
+       {"heads", "scores"},
+       kCapture,
+       sensitivity_items},
+      {"correlation",
+       "class, scores and sensitivity of all heads against one another, with rank correlations",
+       {"sensitivity"},
+       {"heads", "scores"},
+       kCapture,
+       correlation_items},
       {"budgets", "tokens that plans keep per head, bytes by scale", {"plan"}, {}, kCapture, budget_items},
       {"replay",
        "divergence, error and agreement of replays by scale, error of every head",
@@ -101,6 +117,12 @@ std::vector<ExportView> all_views() {
        kReplay,
        replay_items},
       {"pareto", "quality of replays against the size of their cache", {"replay"}, {}, kReplay, pareto_items},
+      {"compare",
+       "methods at equal bytes: figures against size, paired differences, other splits into classes",
+       {"compare"},
+       {},
+       kReplay,
+       compare_items},
       {"images",
        "generated images with the full and the compressed cache, and their difference",
        {"replay", "images"},

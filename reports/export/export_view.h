@@ -48,7 +48,8 @@ enum class SampleAxis {
   kReplay,   ///< images of the replays
 };
 
-/// A kind of picture. Kinds of inputs are "capture", "scores", "heads", "plan", "replay", and "images" for those that a
+/// A kind of picture. Kinds of inputs are "capture", "scores", "heads", "sensitivity", "plan",
+/// "replay", "compare", and "images" for those that a
 /// replay left beside it, with the keys that were kept.
 struct ExportView {
   std::string_view name;
@@ -90,9 +91,12 @@ struct ExportView {
 [[nodiscard]] std::vector<ExportItem> score_items(const ReportInputs& inputs, const ExportRequest& request);
 [[nodiscard]] std::vector<ExportItem> scales_items(const ReportInputs& inputs, const ExportRequest& request);
 [[nodiscard]] std::vector<ExportItem> spread_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> sensitivity_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> correlation_items(const ReportInputs& inputs, const ExportRequest& request);
 [[nodiscard]] std::vector<ExportItem> budget_items(const ReportInputs& inputs, const ExportRequest& request);
 [[nodiscard]] std::vector<ExportItem> replay_items(const ReportInputs& inputs, const ExportRequest& request);
 [[nodiscard]] std::vector<ExportItem> pareto_items(const ReportInputs& inputs, const ExportRequest& request);
+[[nodiscard]] std::vector<ExportItem> compare_items(const ReportInputs& inputs, const ExportRequest& request);
 [[nodiscard]] std::vector<ExportItem> image_items(const ReportInputs& inputs, const ExportRequest& request);
 [[nodiscard]] std::vector<ExportItem> paper_items(const ReportInputs& inputs, const ExportRequest& request);
 

@@ -146,7 +146,9 @@ ReportPaths paths_of(const std::vector<ReportSource>& sources) {
     if (source.kind == "capture") paths.capture = source.path;
     if (source.kind == "scores") paths.scores = source.path;
     if (source.kind == "heads") paths.heads = source.path;
+    if (source.kind == "sensitivity") paths.sensitivity = source.path;
     if (source.kind == "plan") paths.plans.push_back(source.path);
+    if (source.kind == "compare") paths.compare = source.path;
     if (source.kind == "replay") paths.replays.push_back(source.path);
   }
   return paths;

@@ -13,37 +13,10 @@
 namespace kvscope {
 namespace {
 
-/// Numbers of heads, coloured as asked for, or on their own scale; the legend says which.
-ExportContent grid_content(HeadValues values, const ExportColors& colors, Table table, std::vector<NamedArray> arrays) {
-  // Shares have a fixed range, what else is rounded around what was found.
-  const bool is_share =
-      values.scale.kind() == ValueScale::Kind::kLinear && values.scale.low() == 0.0 && values.scale.high() == 1.0;
-  ColorScaling own{values.scale.kind(), std::nullopt};
-  if (is_share) own.fixed = ValueRange{0.0, 1.0};
-  const ColorScaling scaling = colors.instead_of(own);
-  if (scaling != own)
-    values.scale = value_scale(scaling, std::vector<float>(values.values.begin(), values.values.end()));
-  std::string words = scaling_words(scaling, values.scale);
-  if (scaling == own && !is_share) {
-    words = fmt::format("{}, {} to {}, rounded around these heads", scaling_name(own.kind),
-                        number_label(values.scale.low(), 3), number_label(values.scale.high(), 3));
-  }
-  values.label += ": " + words;
-  ExportContent content = figure_content({"", "", head_heat_map(values, color_map(colors.map)), std::move(table), {}});
-  const auto shared = std::make_shared<const std::vector<NamedArray>>(std::move(arrays));
-  content.arrays = [=] { return *shared; };
-  content.colors_in_words = words;
-  return content;
-}
-
 Cell cell_of(double value) {
   Cell cell;
   if (std::isfinite(value)) cell = value;
   return cell;
-}
-
-NamedArray grid_array(std::string name, const HeadValues& values) {
-  return {std::move(name), {values.layers, values.heads_per_layer}, values.values};
 }
 
 // --- classes ------------------------------------------------------------------------------------------------

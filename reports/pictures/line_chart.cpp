@@ -107,7 +107,8 @@ Drawing line_chart(const LineChart& chart) {
   std::vector<LegendEntry> entries;
   for (std::size_t i = 0; i < chart.series.size(); ++i) {
     check_lengths(chart.series[i]);
-    entries.push_back({chart.series[i].name, paint_of(chart.series[i], i), style_of(chart.series[i], i), true});
+    entries.push_back({chart.series[i].name, paint_of(chart.series[i], i), style_of(chart.series[i], i), true,
+                       chart.series[i].with_markers});
   }
   const double left = left_margin(chart.y);
   const double legend = legend_height(chart.width - left - kRightMargin, entries);
@@ -123,7 +124,9 @@ Drawing line_chart(const LineChart& chart) {
       draw_band(plot, chart.series[i], run, paint_of(chart.series[i], i));
   }
   for (std::size_t i = 0; i < chart.series.size(); ++i) draw_series(plot, chart.series[i], i);
-  for (std::size_t i = 0; i < chart.series.size(); ++i) draw_markers(plot, chart.series[i], i, chart.x);
+  for (std::size_t i = 0; i < chart.series.size(); ++i) {
+    if (chart.series[i].with_markers) draw_markers(plot, chart.series[i], i, chart.x);
+  }
   return drawing;
 }
 

@@ -17,7 +17,8 @@ struct Series {
   std::vector<double> high{};
   /// Colour, dash and marker by number, so that a run looks the same in every chart; absent: its place in the chart.
   std::optional<std::size_t> style{};
-  Paint paint{};  ///< instead of the style's colour
+  Paint paint{};             ///< instead of the style's colour
+  bool with_markers = true;  ///< at every point
 };
 
 struct LineChart {

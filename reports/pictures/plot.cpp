@@ -66,7 +66,8 @@ void Plot::draw_axes() {
   draw_y_ticks();
   draw_x_ticks();
   drawing_.line({area_.x, area_.bottom()}, {area_.right(), area_.bottom()}, {Role::kMuted, 1.0, {}});
-  drawing_.text({area_.x + area_.width / 2.0, area_.bottom() + 38.0}, x_.label, kLabelSize, Anchor::kMiddle);
+  if (!x_.label.empty())
+    drawing_.text({area_.x + area_.width / 2.0, area_.bottom() + 38.0}, x_.label, kLabelSize, Anchor::kMiddle);
   TextShape label{{area_.x - left_margin(y_) + 15.0, area_.y + area_.height / 2.0}, y_.label, kLabelSize};
   label.anchor = Anchor::kMiddle;
   label.upwards = true;
@@ -87,7 +88,8 @@ double draw_legend(Drawing& drawing, Point top_left, double width, const std::ve
     if (entry.with_line) {
       drawing.line(left, {left.x + kSwatch, left.y}, {entry.paint, 2.0, series_dash(entry.series)});
     }
-    drawing.shapes.push_back(marker(entry.series, {left.x + kSwatch / 2.0, left.y}, 4.5, entry.paint));
+    if (entry.with_marker)
+      drawing.shapes.push_back(marker(entry.series, {left.x + kSwatch / 2.0, left.y}, 4.5, entry.paint));
     drawing.text({left.x + kSwatch + 6.0, left.y + 0.36 * kTickSize}, entry.name, kTickSize);
   });
 }

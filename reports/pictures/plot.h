@@ -56,6 +56,7 @@ struct LegendEntry {
   Paint paint;
   std::size_t series = 0;  ///< of marker and dash
   bool with_line = true;
+  bool with_marker = true;
 };
 
 /// Draws entries from left to right, in as many lines as `width` demands; returns the height they take.

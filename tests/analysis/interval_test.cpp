@@ -9,6 +9,8 @@
 #include <limits>
 #include <numbers>
 #include <random>
+#include <set>
+#include <span>
 
 using namespace kvscope;
 
@@ -92,6 +94,24 @@ TEST_SUITE("analysis.interval") {
     CHECK(general.mean == doctest::Approx(direct.mean).epsilon(1e-12));
     CHECK(general.low == doctest::Approx(direct.low).epsilon(1e-12));
     CHECK(general.high == doctest::Approx(direct.high).epsilon(1e-12));
+  }
+
+  TEST_CASE("resamples without a figure are left out and most of them have to have one") {
+    // The mean of the ones and zeros among them, defined where there are at least `needed` different samples.
+    const auto spread_mean = [](std::size_t needed) {
+      return [needed](std::span<const std::int64_t> indices) {
+        const std::set<std::int64_t> different(indices.begin(), indices.end());
+        return different.size() < needed ? std::numeric_limits<double>::quiet_NaN()
+                                         : static_cast<double>(different.size());
+      };
+    };
+    // Of three samples a resample has all with probability 2/9 and at least two of them with 8/9.
+    const Interval some = bootstrap(3, spread_mean(2));
+    CHECK(some == Interval{3.0, 2.0, 3.0});
+    const Interval few = bootstrap(3, spread_mean(3));
+    CHECK(few.mean == 3.0);
+    CHECK(std::isnan(few.low));
+    CHECK(std::isnan(few.high));
   }
 
   TEST_CASE("every resample has as many entries as there are samples") {

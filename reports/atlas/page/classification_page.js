@@ -7,7 +7,7 @@ function sortedScoresPlot() {
   const positive = scores.every((value) => value > 0);
   const range = roundRange(scores, false, positive);
   const series = ["contextual", "structural"].map((name) => ({
-    name, style: name, kind: "dots",
+    name, style: name, kind: "dots", shape: name === "structural" ? "square" : "disc",
     points: order.flatMap((index, rank) => (classOf(index) === name ?
       [[rank + 1, scores[index], `${headName(placeOfHead(index))}: ${numberText(scores[index])}`, routeAddress("head", Object.values(placeOfHead(index)))]] : [])),
   }));

@@ -1,4 +1,4 @@
-// What the grid of heads can be coloured by. A field: { id, group, label, note, low, high, kind, at(step) },
+// What the grid of heads can be coloured by. A field: { id, group, label, note, unit, low, high, kind, at(step) },
 // with at(step) one number for each head; `perStep` tells whether the step matters.
 
 function fixedField(id, label, array, range, kind, note = "") {
@@ -42,6 +42,16 @@ function scoreFields() {
   }));
 }
 
+function sensitivityFields() {
+  if (!atlas.sensitivity) return [];
+  return atlas.sensitivity.points.map((point) => {
+    const values = floats(point.cost).values;
+    const [low, high] = roundRange(values, false, true);
+    return { id: `sensitivity:${point.tokens}`, group: "Sensitivity", label: point.label,
+      note: "nats per token that the head costs if it alone carries so few, by its cheapest rule", unit: "nats per token", low, high, kind: "log", perStep: false, at: () => values };
+  });
+}
+
 function planFields() {
   return atlas.plans.flatMap((plan) => {
     const keysOf = (step) => plan.steps[Math.min(step, plan.steps.length - 1)].keys;
@@ -73,7 +83,7 @@ function replayFields() {
   });
 }
 
-const fields = [...classificationFields(), ...scoreFields(), ...planFields(), ...replayFields()];
+const fields = [...classificationFields(), ...scoreFields(), ...sensitivityFields(), ...planFields(), ...replayFields()];
 
 function fieldOf(id) {
   return fields.find((field) => field.id === id) || fields[0];

@@ -219,6 +219,7 @@ class HeadPage {
       displacementFigure(this.index, settings.step, settings.palette));
     part("Over scales", atlas.scores.map((score) => scoreOverScales(score, this.index)));
     part("Over samples", atlas.scores.length > 0 && spreadFigure(this.index));
+    part("With few tokens", headSensitivity(this.index));
     part("Under the plans", headBudgets(this.index), headErrors(this.index));
     part("Similar heads", similarHeads(this.index, settings, query));
   }

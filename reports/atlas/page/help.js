@@ -7,7 +7,7 @@ const kKeys = [
   ["/", "find a head: layer 9 head 29, 9.29, layer 9, contextual"],
   ["[ and ]", "previous and next scale"],
   ["+ − 0", "on a focused map: zoom in, zoom out, whole map; Ctrl and the wheel zoom as well, dragging moves"],
-  ["1 to 5", "the pages"],
+  ["1, 2, 3, ...", "the pages"],
   ["t", "light or dark"],
   ["?", "this help"],
 ];

@@ -1,6 +1,6 @@
 // The atlas: turns the document into pages and shows the one in the address.
 
-const kPages = [["heads", "Heads"], ["classification", "Classification"], ["plan", "Plans"], ["replay", "Replays"], ["provenance", "Provenance"]];
+const kPages = [["heads", "Heads"], ["classification", "Classification"], ["sensitivity", "Sensitivity"], ["plan", "Plans"], ["replay", "Replays"], ["compare", "Methods"], ["provenance", "Provenance"]];
 
 const content = document.getElementById("content");
 const sections = [...content.querySelectorAll("section[data-page]")];
@@ -41,8 +41,10 @@ const headSection = ownSection("head", "head", "One head");
 const headPage = new HeadPage(headSection);
 buildClassificationPage(ownSection("classification", "explore-classes", "Comparisons", true));
 linkNamedCells();
+const relationExplorer = atlas.sensitivity ? new RelationExplorer(ownSection("sensitivity", "explore-sensitivity", "Any figure against any other", true)) : null;
 const planExplorer = atlas.plans.length > 0 ? new PlanExplorer(ownSection("plan", "explore-plans", "Budgets")) : null;
 const paretoExplorer = atlas.replays.length > 0 ? new ParetoExplorer(ownSection("replay", "explore-replays", "Pareto front")) : null;
+const methodExplorer = atlas.compare ? new MethodExplorer(ownSection("compare", "explore-methods", "Quality against size", true)) : null;
 addImageDifferences();
 
 /** The pictures of typical heads lead to the heads' pages. */
@@ -108,8 +110,10 @@ function show() {
     lastHead = headIndex(Number(route.parts[0]), Number(route.parts[1]));
     headPage.show(route);
   }
+  if (page === "sensitivity" && relationExplorer) relationExplorer.show(route.query);
   if (page === "plan" && planExplorer) planExplorer.show(route.query);
   if (page === "replay" && paretoExplorer) paretoExplorer.show(route.query);
+  if (page === "compare" && methodExplorer) methodExplorer.show(route.query);
   if (changed && shown && page !== "heads") window.scrollTo(0, page === "head" && shown === "head" ? window.scrollY : 0);
   shown = page;
 }
@@ -126,8 +130,10 @@ function showAnchor(id) {
   document.documentElement.dataset.page = page[0];
   showPage(...page);
   if (page[0] === "heads" && headCount > 0) headGrid.show(lastGridQuery);
+  if (page[0] === "sensitivity" && relationExplorer) relationExplorer.show(new Map());
   if (page[0] === "plan" && planExplorer) planExplorer.show(new Map());
   if (page[0] === "replay" && paretoExplorer) paretoExplorer.show(new Map());
+  if (page[0] === "compare" && methodExplorer) methodExplorer.show(new Map());
   shown = page[0];
   target.scrollIntoView();
 }

@@ -49,6 +49,14 @@ function plotAxes(plot, x, y) {
 
 const kDashes = ["", "6 3", "2 3", "8 3 2 3", "1 3", "10 4", "4 2 1 2", "3 6"];
 
+/** A disc or a square of the same area. */
+function dotOf(series, x, y, radius, ...children) {
+  const style = { class: `fill-${series.style === undefined ? "ink" : series.style}` };
+  if (series.shape !== "square") return svgElement("circle", { ...style, cx: x.toFixed(1), cy: y.toFixed(1), r: radius }, ...children);
+  const half = 0.89 * radius;
+  return svgElement("rect", { ...style, x: (x - half).toFixed(1), y: (y - half).toFixed(1), width: 2 * half, height: 2 * half }, ...children);
+}
+
 function seriesParts(plot, x, y, series) {
   const px = (value) => plot.left + x.scale.position(value) * plot.width;
   const py = (value) => plot.top + plot.height * (1 - y.scale.position(value));
@@ -78,8 +86,7 @@ function seriesParts(plot, x, y, series) {
   }
   if (series.kind === "dots" || (known.length <= 24 && !series.kind)) {
     for (const [a, b, title, href] of known) {
-      const dot = svgElement("circle", { cx: px(a).toFixed(1), cy: py(b).toFixed(1), r: series.radius || 3, class: `fill-${style}` },
-        title && svgElement("title", {}, title));
+      const dot = dotOf(series, px(a), py(b), series.radius || 3, title && svgElement("title", {}, title));
       parts.push(href ? svgElement("a", { href, "aria-label": title }, dot) : dot);
     }
   }
@@ -88,7 +95,7 @@ function seriesParts(plot, x, y, series) {
 
 /**
  * @param options { title, x, y, series: [{ name, style, points: [[x, y, title, href]], band, kind, dash }], marks, width, height }
- *   marks: vertical lines [{ x, text }]
+ *   with shape "square" in place of "disc" for dots; marks: vertical lines [{ x, text }]
  */
 function drawPlot(options) {
   const width = options.width || 440;
@@ -118,7 +125,7 @@ function drawPlot(options) {
 function lineSample(series) {
   const style = series.style === undefined ? "ink" : series.style;
   const sample = series.kind === "dots" || series.kind === "bars" ?
-    svgElement("circle", { cx: 12, cy: 6, r: 4, class: `fill-${style}` }) :
+    dotOf(series, 12, 6, 4) :
     svgElement("line", { x1: 0, x2: 24, y1: 6, y2: 6, class: `curve line-${style}`, "stroke-dasharray": series.dash || undefined });
   return svgElement("svg", { width: 24, height: 12, viewBox: "0 0 24 12", "aria-hidden": "true" }, sample);
 }

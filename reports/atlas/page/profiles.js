@@ -132,6 +132,29 @@ function spreadFigure(index) {
       element("tbody", {}, rows)));
 }
 
+/** What this head costs by the tokens it carries, against the means of both classes. */
+function headSensitivity(index) {
+  if (!atlas.sensitivity) return null;
+  const { points, rules } = atlas.sensitivity;
+  const costOf = (point, other) => floats(point.cost).values[other];
+  const all = points.flatMap((point) => Array.from(floats(point.cost).values));
+  const [low, high] = roundRange(all, false, true);
+  const meanOf = (point, members) => members.reduce((sum, other) => sum + costOf(point, other), 0) / members.length;
+  const series = [{ name: "this head", style: "ink", points: points.map((point) => [point.tokens, costOf(point, index),
+    `${point.label}: ${numberText(costOf(point, index))} by rule ${rules[point.rule[index]]}`]) }];
+  for (const kind of atlas.classes ? ["contextual", "structural"] : []) {
+    const members = Array.from({ length: headCount }, (_, other) => other).filter((other) => classOf(other) === kind);
+    if (members.length > 0)
+      series.push({ name: `mean of ${kind} heads`, style: kind, dash: "4 3", points: points.map((point) => [point.tokens, meanOf(point, members)]) });
+  }
+  const [first, last] = [points[0].tokens, points[points.length - 1].tokens];
+  return drawPlot({
+    title: "Sensitivity by tokens carried, with the cheapest rule",
+    x: { label: "Tokens carried", low: first / 1.2, high: last * 1.2, kind: "log", ticks: points.map(({ tokens }) => [tokens, numberText(tokens, 4)]) },
+    y: { label: "Nats per token", low, high, kind: "log" }, series,
+  });
+}
+
 /** What every plan keeps of this head, scale by scale. */
 function headBudgets(index) {
   const usable = atlas.plans.filter((plan) => plan.steps.length === steps.length);

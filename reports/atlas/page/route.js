@@ -3,7 +3,7 @@
 const routeListeners = new Set();
 
 /** What readers type for the pages' own names: the words of the tabs. */
-const kPageAliases = new Map([["", "heads"], ["atlas", "heads"], ["classes", "classification"], ["plans", "plan"], ["replays", "replay"]]);
+const kPageAliases = new Map([["", "heads"], ["atlas", "heads"], ["classes", "classification"], ["plans", "plan"], ["replays", "replay"], ["methods", "compare"]]);
 
 /** { page, parts: [...], query: Map }, or null for a plain anchor. */
 function currentRoute() {

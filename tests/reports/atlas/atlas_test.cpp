@@ -48,6 +48,10 @@ TEST_SUITE("reports.atlas") {
     CHECK(data["steps"][3]["sources"][2]["offset"] == 5);
     CHECK(data["classes"]["letters"] == "CSCSCSCS");
     CHECK(data["plans"].size() == 3);
+    // Priced at 1, 4 and 12 tokens, and a quarter of the 14 that the last scale finds.
+    REQUIRE(data["sensitivity"]["points"].size() == 4);
+    CHECK(data["sensitivity"]["points"][1]["tokens"] == 3.5);
+    CHECK(data["sensitivity"]["points"][3]["rule"] == std::vector<int>(8, 1));
     CHECK(data["palettes"]["gray"].get<std::string>().substr(0, 12) == "000000010101");
     CHECK(data["attention"]["left_out"].empty());
     CHECK(report.left_out.empty());

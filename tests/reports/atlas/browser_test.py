@@ -23,7 +23,7 @@ except ImportError as missing:
 
 HEADS = 4  # a layer of the synthetic model
 LAYERS = 2
-PAGES = ["heads", "head/1/3", "classification", "plan", "replay", "provenance"]
+PAGES = ["heads", "head/1/3", "classification", "sensitivity", "plan", "replay", "compare", "provenance"]
 PLANS = ["lossless", "hack-30", "hack-60"]
 RELATIVE_ERROR = {8: 0.0277, 16: 1.5e-4}  # as docs/formats/atlas.md says
 FLOOR = {8: 1e-6, 16: 1e-8}
@@ -37,7 +37,8 @@ class Atlas:
         self.kvscope, self.folder = kvscope, folder
         self.page = folder / name / "index.html"
         words = [kvscope, "report", "--capture", folder / capture, "--scores", folder / "scores.h5", "--heads", folder / "heads.json",
-                 "--compare", folder / "other.heads.json", "-o", folder / name, *more]
+                 "--compare", folder / "other.heads.json",
+                 "--compare", folder / "compare.json", "--sensitivity", folder / "sensitivity.h5", "-o", folder / name, *more]
         for plan in plans:
             words += ["--plan", folder / f"{plan}.plan.json", "--replay", folder / f"{plan}.replay.json"]
         done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -103,9 +104,9 @@ def wait_for_page(page, name):
 def test_every_page_opens_from_its_tab(page, atlas):
     open_page(page, atlas, "")
     tabs = page.locator("nav [data-tab]")
-    assert tabs.all_inner_texts() == ["Heads", "Classification", "Plans", "Replays", "Provenance"]
-    for tab, proof in [("classification", "Compared with other"), ("plan", "Every layer and head, by scale"),
-                       ("replay", "Pareto front over plans"), ("provenance", "sha256"), ("heads", "All heads")]:
+    assert tabs.all_inner_texts() == ["Heads", "Classification", "Sensitivity", "Plans", "Replays", "Methods", "Provenance"]
+    for tab, proof in [("classification", "Compared with other"), ("sensitivity", "Any figure against any other"), ("plan", "Every layer and head, by scale"),
+                       ("replay", "Pareto front over plans"), ("compare", "Quality against size"), ("provenance", "sha256"), ("heads", "All heads")]:
         page.locator(f"[data-tab={tab}]").click()
         wait_for_page(page, page.locator(f"[data-tab={tab}]").inner_text())
         assert page.evaluate("location.hash") == f"#/{tab}"
@@ -260,7 +261,7 @@ def test_deep_links_restore_what_was_seen(page, atlas):
 
 def test_addresses_are_forgiving_and_say_where_they_do_not_lead(page, atlas):
     for alias, name, proof in [("replays", "Replays", "Pareto front over plans"), ("plans", "Plans", "Every layer and head, by scale"),
-                               ("classes", "Classification", "Compared with other")]:
+                               ("classes", "Classification", "Compared with other"), ("methods", "Methods", "Paired differences")]:
         open_page(page, atlas, f"#/{alias}")
         wait_for_page(page, name)
         assert proof in page.locator("main").inner_text(), alias
@@ -304,7 +305,9 @@ def test_keys_alone_reach_everything(page, atlas):
     page.keyboard.press("Enter")
     wait_for_page(page, "Layer 1, head 3")
     page.evaluate("document.activeElement.blur()")
-    page.keyboard.press("4")
+    page.keyboard.press("3")
+    wait_for_page(page, "Sensitivity")
+    page.keyboard.press("5")
     wait_for_page(page, "Replays")
     page.keyboard.press("t")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
@@ -343,7 +346,7 @@ def test_the_grid_filters_sorts_and_finds(page, atlas):
 def test_every_field_colours_the_grid(page, atlas):
     open_page(page, atlas, "")
     options = page.locator("select[name=color] option").evaluate_all("all => all.map((option) => option.value)")
-    assert {"class", "score", "margin", "confidence", "score:band_excess", "attend:hack-60", "carry:hack-60", "error:hack-60"} <= set(options), options
+    assert {"class", "score", "margin", "confidence", "score:band_excess", "sensitivity:1", "sensitivity:3.5", "attend:hack-60", "carry:hack-60", "error:hack-60"} <= set(options), options
     for option in options:
         page.locator("select[name=color]").select_option(option)
         assert page.locator(".legend-area").first.inner_text().strip(), option
@@ -412,6 +415,68 @@ def test_plans_replays_and_comparison(page, atlas):
     assert images.first.get_attribute("src") == before
 
 
+def test_sensitivity_is_that_of_the_file_and_held_against_scores(page, atlas):
+    with h5py.File(atlas.folder / "sensitivity.h5") as file:
+        cost = file["cost"][...].sum(-1).min(axis=2).reshape(LAYERS * HEADS, -1)  # [head, count], cheapest rule
+    with h5py.File(atlas.folder / "scores.h5") as file:
+        variance = file["scores/column_variance/mean"][0, :, :, 3].ravel()
+        excess = file["scores/band_excess/mean"][0, :, :, 3].ravel()
+    open_page(page, atlas, "#/heads?color=sensitivity%3A4")
+    for head in (0, 5):
+        label = page.locator(f"[data-head='{head}']").get_attribute("aria-label")
+        assert abs(float(label.rsplit(" ", 1)[1]) - cost[head, 1]) < 0.006 * cost[head, 1], label
+
+    def rho(a, b):
+        ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
+        return np.corrcoef(*ranks)[0, 1]
+
+    def said():
+        return float(re.search(r"rank correlation (\S+) over 8 heads", page.locator(".relation figcaption").inner_text()).group(1).replace("−", "-"))
+
+    open_page(page, atlas, "#/sensitivity")
+    assert abs(said() - rho(variance, cost[:, 0])) < 0.006
+    matrix = [svg for svg in page.locator("#sensitivity figure svg").all_text_contents() if "Band excess" in svg and "Column variance" in svg]
+    assert f"{rho(excess, cost[:, 0]):.2f}" in matrix[0] and f"{rho(excess, variance):.2f}" in matrix[0], matrix[0]
+    page.locator("select[name=x]").select_option("score:entropy")
+    page.locator("select[name=y]").select_option("score:column_variance")
+    assert "x=score" in page.evaluate("location.hash") and "y=score" in page.evaluate("location.hash")
+    with h5py.File(atlas.folder / "scores.h5") as file:
+        entropy = file["scores/entropy/mean"][0, :, :, 3].ravel()
+    assert abs(said() - rho(entropy, variance)) < 0.006
+    assert page.locator(".relation circle.fill-contextual").count() == 5 and page.locator(".relation rect.fill-structural").count() == 5  # with the legend's
+    page.locator(".relation a[aria-label^='Layer 1, head 2']").click()
+    assert page.evaluate("location.hash") == "#/head/1/2"
+    assert "Sensitivity by tokens carried" in page.locator("#head").inner_text()
+
+
+def test_methods_are_those_of_the_comparison(page, atlas):
+    compare = json.loads((atlas.folder / "compare.json").read_text())
+    open_page(page, atlas, "#/compare")
+    table = page.locator("#compare table").first
+    assert table.locator("thead th").all_inner_texts()[1:] == ["25 % of lossless", "50 % of lossless"]
+    rows = {cells[0]: cells[1:] for cells in (row.locator("th, td").all_inner_texts() for row in table.locator("tbody tr").all())}
+    for cell in compare["cells"]:
+        text = rows[cell["method"]][0 if cell["budget"] == 0.25 else 1]
+        kl = cell["teacher_forced"]["kl"]
+        best = kl["mean"] == min(other["teacher_forced"]["kl"]["mean"] for other in compare["cells"] if other["budget"] == cell["budget"])
+        assert text.startswith("best ") == best, text
+        numbers = [float(number) for number in re.findall(r"[\d.]+", text)]
+        for found, expected in zip(numbers, (kl["mean"], kl["low"], kl["high"]), strict=True):
+            assert abs(found - expected) < 0.006 * expected, (text, kl)
+    assert "worse: 2 (" in page.locator("#compare").inner_text()  # uniform:window against hack
+    assert page.locator("#compare figure svg[role=img]").count() >= 3
+    front = page.locator(".methods .note").inner_text()
+    assert front == "On the Pareto front, by size: hack at 25 %, hack at 50 %.", front
+    page.locator(".methods select[name=figure]").select_option("agreement")
+    assert "Token agreement" in page.locator(".methods figcaption").inner_text()
+    assert page.locator(".methods polyline").count() == 2 + 1
+    page.locator("select[name=methods]").select_option("all")
+    assert page.locator(".methods polyline").count() == 4 + 1
+    assert "methods=all" in page.evaluate("location.hash") and "figure=agreement" in page.evaluate("location.hash")
+    page.reload()
+    assert page.locator(".methods polyline").count() == 4 + 1
+
+
 def test_contrast_is_enough_in_both_themes(page, atlas):
     for theme in ["light", "dark"]:
         page.emulate_media(color_scheme=theme)
@@ -452,7 +517,7 @@ def test_without_scripts_the_document_is_whole(page, atlas):
     context = page.context.browser.new_context(java_script_enabled=False)
     plain = context.new_page()
     plain.goto(atlas.address())
-    for section in ["summary", "heads", "scores", "maps", "budgets", "replay", "images", "provenance"]:
+    for section in ["summary", "heads", "scores", "sensitivity", "maps", "budgets", "replay", "images", "compare", "provenance"]:
         assert plain.locator(f"section#{section}").is_visible(), section
     context.close()
 

@@ -13,6 +13,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <sstream>
 #include <string>
 
@@ -41,7 +42,8 @@ TEST_SUITE("reports.report") {
     CHECK(report.incomplete_sections.empty());
     const std::string& page = page_of(report);
     CHECK(testing::markup_fault(page, testing::Markup::kHtml) == "");
-    for (const char* id : {"summary", "heads", "scores", "maps", "budgets", "replay", "images", "provenance"}) {
+    for (const char* id : {"summary", "heads", "scores", "sensitivity", "maps", "budgets", "replay", "images",
+                           "compare", "provenance"}) {
       CAPTURE(id);
       CHECK(contains(page, fmt::format("<section id=\"{}\"", id)));
       CHECK(contains(page, fmt::format("href=\"#{}\"", id)));
@@ -135,9 +137,10 @@ TEST_SUITE("reports.report") {
     ReportPaths only_capture;
     only_capture.capture = all.capture;
     const Report report = report_of(only_capture);
-    for (const char* option : {"--scores", "--heads", "--plan", "--replay"}) CHECK(contains(page_of(report), option));
+    for (const char* option : {"--scores", "--heads", "--sensitivity", "--plan", "--replay", "--compare"})
+      CHECK(contains(page_of(report), option));
     CHECK(testing::markup_fault(page_of(report), testing::Markup::kHtml) == "");
-    CHECK(report.incomplete_sections.size() == 6);
+    CHECK(report.incomplete_sections.size() == 8);
 
     ReportPaths only_heads;
     only_heads.heads = all.heads;
@@ -195,6 +198,57 @@ TEST_SUITE("reports.report") {
         ErrorCode::kBadInput, [&] { (void)read_report_inputs(paths); }, "hack-30.plan.json");
   }
 
+  TEST_CASE("a sensitivity of another model is refused and the command says so in a line") {
+    const TemporaryFolder folder;
+    const ReportPaths paths = write_synthetic_run(folder.path());
+    Sensitivity sensitivity = read_sensitivity(paths.sensitivity);
+    sensitivity.model.fingerprint = "of another model";
+    write_sensitivity(paths.sensitivity, sensitivity);
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { (void)read_report_inputs(paths); }, "sensitivity.h5", "of another model");
+    std::ostringstream out;
+    std::ostringstream err;
+    const std::vector<std::string> words = {"report",
+                                            "--heads",
+                                            paths.heads.string(),
+                                            "--sensitivity",
+                                            paths.sensitivity.string(),
+                                            "-o",
+                                            (folder / "out").string()};
+    CHECK(run_command_line(words, out, err) == 3);
+    const std::string said = err.str();
+    CHECK(std::count(said.begin(), said.end(), '\n') == 1);
+    CHECK(contains(said, "sensitivity.h5"));
+    CHECK_FALSE(std::filesystem::exists(folder / "out"));
+  }
+
+  TEST_CASE("the sensitivity section says whether the class foretells what heads lose") {
+    const TemporaryFolder folder;
+    ReportPaths paths = write_synthetic_run(folder.path());
+    const Report report = report_of(paths);
+    CHECK(contains(page_of(report), "a structural head is above a contextual one in 1.00"));
+    CHECK(contains(page_of(report), "Structural heads are the more sensitive ones"));
+    const std::string& contrasts = report.folder.files().at("tables/class_contrasts.csv");
+    CHECK(contains(contrasts, "\nSensitivity at 1 token,4,"));
+    CHECK(report.folder.files().contains("pictures/head_correlation.svg"));
+
+    // The most variable heads cost least.
+    Sensitivity sensitivity = read_sensitivity(paths.sensitivity);
+    for (double& cost : sensitivity.cost.values()) cost = cost > 0.0 ? 0.0001 / cost : 0.0;
+    write_sensitivity(paths.sensitivity, sensitivity);
+    CHECK(contains(page_of(report_of(paths)), "Contextual heads are the more sensitive ones"));
+    for (double& cost : sensitivity.cost.values()) cost = cost > 0.0 ? 0.5 : 0.0;
+    write_sensitivity(paths.sensitivity, sensitivity);
+    CHECK(contains(page_of(report_of(paths)), "The class does not tell which heads are sensitive"));
+
+    paths.heads.clear();
+    paths.scores.clear();
+    const std::string page = page_of(report_of(paths));
+    CHECK(contains(page, "so the classes are not compared: --heads names one"));
+    CHECK(contains(page, "so none is held against the sensitivity: --scores"));
+    CHECK(testing::markup_fault(page, testing::Markup::kHtml) == "");
+  }
+
   TEST_CASE("inputs made from other files are said to be so") {
     const TemporaryFolder folder;
     const ReportPaths paths = write_synthetic_run(folder.path());
@@ -219,6 +273,58 @@ TEST_SUITE("reports.report") {
     write_json_file(paths.heads, heads);
     CHECK(contains(page_of(report_of(paths)), "where they are split is arbitrary"));
     CHECK(contains(page_of(report_of(paths)), "split at 0.0123"));
+  }
+
+  TEST_CASE("a comparison of methods is told from a classification and comes but once") {
+    const TemporaryFolder folder;
+    const ReportPaths paths = write_synthetic_run(folder.path());
+    const auto status_of = [&](const std::vector<std::string>& more, std::string& said) {
+      std::vector<std::string> words = {"report", "-o", (folder / "out").string()};
+      words.insert(words.end(), more.begin(), more.end());
+      std::ostringstream out;
+      std::ostringstream err;
+      const int status = run_command_line(words, out, err);
+      said = err.str();
+      return status;
+    };
+    std::string said;
+    CHECK(status_of({"--compare", paths.compare.string()}, said) == 0);
+    const std::string page = read_text_file(folder / "out" / "index.html");
+    CHECK(contains(page, "id=\"compare-heading\""));
+    CHECK(contains(page, "worse: 2 ("));
+    CHECK(testing::markup_fault(page, testing::Markup::kHtml) == "");
+    CHECK(contains(read_text_file(folder / "out" / "tables" / "method_kl.csv"), "hack@random,0.25,7984,0.15"));
+    CHECK(status_of({"--compare", paths.compare.string(), "--compare", paths.compare.string()}, said) == 2);
+    CHECK(contains(said, "second comparison"));
+    CHECK(status_of({"--scores", paths.scores.string(), "--compare", paths.heads.string()}, said) == 2);
+    CHECK(contains(said, "give --heads"));
+
+    Json compare = parse_json(read_text_file(paths.compare), "compare");
+    compare["model"]["fingerprint"] = "of another model";
+    write_json_file(paths.compare, compare);
+    CHECK(status_of({"--heads", paths.heads.string(), "--compare", paths.compare.string()}, said) == 3);
+    CHECK(std::count(said.begin(), said.end(), '\n') == 1);
+    CHECK(contains(said, "compare.json"));
+  }
+
+  TEST_CASE("an unfinished comparison and seen samples are said to be so") {
+    const TemporaryFolder folder;
+    ReportPaths paths;
+    paths.compare = write_synthetic_run(folder.path()).compare;
+    CHECK_FALSE(contains(page_of(report_of(paths)), "unfinished"));
+    CompareResult result = read_compare(paths.compare);
+    result.complete = false;
+    result.seen = true;
+    result.differences.clear();
+    result.cells.resize(3);
+    write_compare(paths.compare, result);
+    const std::string page = page_of(report_of(paths));
+    CHECK(contains(page, "The comparison is unfinished"));
+    CHECK(contains(page, "--allow-seen"));
+    result.cells.clear();
+    result.pareto.clear();
+    write_compare(paths.compare, result);
+    CHECK(testing::markup_fault(page_of(report_of(paths)), testing::Markup::kHtml) == "");
   }
 
   TEST_CASE("heads to open come first and must exist") {
@@ -259,6 +365,12 @@ TEST_SUITE("reports.report") {
                                             "--scores",
                                             paths.scores.string(),
                                             "--heads",
+                                            paths.heads.string(),
+                                            "--sensitivity",
+                                            paths.sensitivity.string(),
+                                            "--compare",
+                                            paths.compare.string(),
+                                            "--compare",
                                             paths.heads.string(),
                                             "--plan",
                                             paths.plans[0].string(),

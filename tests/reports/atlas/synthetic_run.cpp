@@ -2,6 +2,7 @@
 
 #include "classifiers/plan/plan_methods.h"
 #include "collectors/base/hash.h"
+#include "reports/atlas/synthetic_compare.h"
 #include "support/synthetic_capture.h"
 
 #include <cmath>
@@ -31,6 +32,36 @@ HeadClassification classification_of(const ModelInfo& model, const std::filesyst
     }
   }
   return classification;
+}
+
+/// The more a head's columns vary, the more it costs, by the second of two rules half of it; a quarter at four times
+/// the tokens.
+Sensitivity invented_sensitivity(const SyntheticCapture& capture, const HeadClassification& classification,
+                                 const Json& made_from) {
+  const std::int64_t layers = capture.model.layers;
+  const std::int64_t heads = capture.model.kv_heads;
+  Sensitivity result;
+  result.model = capture.model;
+  result.steps = capture.steps;
+  result.rules = {{"attention-topk", retention_preset("attention-topk")}, {"window", retention_preset("window")}};
+  result.counts = {1, 4, 12};
+  result.cost = Array<double>({layers, heads, 2, 3, capture.steps.size()});
+  result.sample_cost = Array<float>({2, layers, heads, 2, 3});
+  result.draws = 4;
+  result.run = {{"command_line", "kvscope sensitivity --capture capture.h5"}};
+  result.made_from = made_from;
+  for (const ClassifiedHead& head : classification.heads) {
+    for (int rule = 0; rule < 2; ++rule) {
+      for (int count = 0; count < 3; ++count) {
+        const auto tokens = static_cast<double>(result.counts[static_cast<std::size_t>(count)]);
+        const double cost = head.score / (rule + 1) / tokens;
+        result.cost(head.layer, head.head, rule, count, capture.steps.size() - 1) = cost;
+        for (int sample = 0; sample < 2; ++sample)
+          result.sample_cost(sample, head.layer, head.head, rule, count) = static_cast<float>(cost);
+      }
+    }
+  }
+  return result;
 }
 
 Interval around(double mean) {
@@ -131,6 +162,8 @@ ReportPaths write_synthetic_run(const std::filesystem::path& folder) {
   write_scores(paths.scores, compute_scores(Capture::open(paths.capture)));
   paths.heads = folder / "heads.json";
   write_heads(paths.heads, classification);
+  paths.sensitivity = folder / "sensitivity.h5";
+  write_sensitivity(paths.sensitivity, invented_sensitivity(capture, classification, classification.made_from));
 
   struct Wanted {
     std::string name;
@@ -157,6 +190,8 @@ ReportPaths write_synthetic_run(const std::filesystem::path& folder) {
     paths.replays.push_back(folder / (wanted.name + ".replay.json"));
     write_replay(paths.replays.back(), replay);
   }
+  paths.compare = folder / "compare.json";
+  write_compare(paths.compare, invented_compare(capture.model, capture.steps));
   return paths;
 }
 

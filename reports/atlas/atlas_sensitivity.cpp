@@ -1,0 +1,44 @@
+#include "classifiers/plan/head_relations.h"
+#include "reports/atlas/atlas_data.h"
+#include "reports/atlas/encoding.h"
+#include "reports/tables/relation_tables.h"
+
+#include <algorithm>
+
+namespace kvscope {
+namespace {
+
+/// The cheapest rule of every query head for so many tokens: its place among the rules.
+std::vector<int> cheapest_rules(const Sensitivity& sensitivity, double tokens) {
+  std::vector<int> rules;
+  const int sharing = sensitivity.model.heads / sensitivity.model.kv_heads;
+  for (int layer = 0; layer < sensitivity.model.layers; ++layer) {
+    for (int head = 0; head < sensitivity.model.heads; ++head)
+      rules.push_back(cheapest_rule(sensitivity, layer, head / sharing, tokens).rule);
+  }
+  return rules;
+}
+
+}  // namespace
+
+Json atlas_sensitivity(const ReportInputs& inputs) {
+  if (!inputs.sensitivity) return nullptr;
+  const Sensitivity& sensitivity = *inputs.sensitivity;
+  // Every number of tokens that was priced, and the quarter that the document speaks of.
+  std::vector<HeadFigure> points = costs_by_tokens(sensitivity, {}).figures;
+  const HeadFigure& quarter = head_figures(sensitivity, nullptr, nullptr).at(head_figure::kCostQuarter);
+  if (std::ranges::find(points, quarter.tokens, &HeadFigure::tokens) == points.end()) points.push_back(quarter);
+  std::ranges::stable_sort(points, {}, &HeadFigure::tokens);
+  Json json{{"samples", sensitivity.samples()}, {"rules", Json::array()}, {"points", Json::array()}};
+  for (const PricedRule& rule : sensitivity.rules) json["rules"].push_back(rule.name);
+  for (const HeadFigure& point : points) {
+    const std::vector<float> costs(point.values.begin(), point.values.end());
+    json["points"].push_back({{"tokens", point.tokens},
+                              {"label", figure_label(point)},
+                              {"cost", float_array(costs, {std::ssize(costs)})},
+                              {"rule", cheapest_rules(sensitivity, point.tokens)}});
+  }
+  return json;
+}
+
+}  // namespace kvscope
