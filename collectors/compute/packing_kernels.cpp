@@ -139,7 +139,7 @@ HWY_INLINE hn::Vec<Codes> quantise_channels(FloatVector values, FloatVector scal
 
 HWY_INLINE FloatVector dequantise_channels(hn::Vec<Codes> codes, FloatVector scale, FloatVector offset) {
   const FloatVector steps = hn::ConvertTo(Floats(), hn::PromoteTo(hn::RebindToSigned<Floats>(), codes));
-  return hn::MulAdd(steps, scale, offset);
+  return hn::Add(hn::Mul(steps, scale), offset);
 }
 
 /// The parameters of the channels after the last whole vector, filled up with code 0 for value 0.

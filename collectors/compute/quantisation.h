@@ -38,8 +38,8 @@ struct ChannelQuantisation {
 /// @return  how many saturated
 std::int64_t quantise(const float* values, CodeParameters parameters, std::int64_t n_channel, std::int8_t* codes);
 
-/// The values of one token's codes, in float32: offset + scale * code, rounded once where the processor can, else
-/// twice. Quantising them again gives the same codes as long as |offset| is less than 2^21 steps.
+/// The values of one token's codes: in float32 one product and one sum, each rounded, so that every implementation gets
+/// the same ones. Quantising them again gives the same codes as long as |offset| is less than 2^21 steps.
 void dequantise(const std::int8_t* codes, CodeParameters parameters, std::int64_t n_channel, float* values);
 
 }  // namespace kvscope

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the checkpoint fuzzers beside this script: tiny files in the formats of torch.save and safetensors.
+"""Writes seeds of the fuzzers beside this script: tiny files in the formats of torch.save and safetensors, and a plan.
 
 usage: make_corpus.py
 
@@ -106,6 +106,13 @@ files["fuzz_safetensors/two.safetensors"] = safetensors(
     {"__metadata__": {"format": "pt"}, "a": {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]},
      "b": {"dtype": "BF16", "shape": [3], "data_offsets": [8, 14]}}, bytes(14))
 files["fuzz_safetensors/empty.safetensors"] = safetensors({"n": {"dtype": "I64", "shape": [0, 4], "data_offsets": [0, 0]}}, b"")
+# A plan with a head of 8-bit elements, from the one of another seed.
+plan = json.loads((here / "fuzz_plan/hack.json").read_text())
+plan["model"]["head_dim"] = 2
+plan["heads"][1]["elements"] = "int8"
+plan["heads"][1]["quantisation"] = {"key": {"scale": [0.02, 0.01], "offset": [0.5, -1.25]},
+                                    "value": {"scale": [0.125, 3e-3], "offset": [0, 1]}}
+files["fuzz_plan/int8.json"] = json.dumps(plan, separators=(",", ":")).encode()
 for name, content in files.items():
     (here / name).parent.mkdir(parents=True, exist_ok=True)
     (here / name).write_bytes(content)
