@@ -50,6 +50,16 @@ std::int64_t token_bytes(const ModelInfo& model, ElementBytes elements) {
   return model.head_dim * (elements.key + elements.value);
 }
 
+std::int64_t token_bytes(const ModelInfo& model, const HeadBudget& budget) {
+  constexpr ElementBytes kCodes{1, 1};
+  return token_bytes(model, budget.quantisation ? kCodes : element_bytes(model));
+}
+
+std::int64_t parameter_bytes(const ModelInfo& model, const HeadBudget& budget) {
+  constexpr std::int64_t kOfChannel = 2 * 2 * std::int64_t{sizeof(float)};  // scale and offset, of K and of V
+  return budget.quantisation ? kOfChannel * model.head_dim : 0;
+}
+
 std::int64_t cache_bytes(const ModelInfo& model, std::int64_t tokens, std::int64_t rows, ElementBytes elements) {
   return tokens * model.layers * model.kv_heads * rows * token_bytes(model, elements);
 }
@@ -77,6 +87,10 @@ double attention_flops(const ModelInfo& model, double pairs, std::int64_t rows) 
   return 4.0 * static_cast<double>(model.head_dim) * static_cast<double>(rows) * pairs;
 }
 
+std::int64_t PlanTotals::allocated_bytes_of(std::int64_t samples) const {
+  return (allocated_bytes - parameter_bytes) * samples + parameter_bytes;
+}
+
 double PlanTotals::attended_share() const {
   return share(attended.back(), heads, key_tokens);
 }
@@ -98,19 +112,19 @@ PlanTotals plan_totals(const Plan& plan) {
   totals.earlier_tokens = totals.key_tokens - plan.steps.n_query(n_step - 1);
   totals.attended.assign(index(n_step), 0);
   totals.carried.assign(index(n_step), 0);
-  std::int64_t slots = 0;
+  totals.bytes_after.assign(index(n_step), 0);
   for (const HeadBudget& budget : plan.heads) {
+    const std::int64_t slot_bytes = totals.rows * token_bytes(plan.model, budget);
     for (int k = 0; k < n_step; ++k) {
       totals.attended[index(k)] += budget.attend[index(k)];
       totals.carried[index(k)] += budget.carry[index(k)];
+      totals.bytes_after[index(k)] += budget.carry[index(k)] * slot_bytes;
     }
-    slots += cache_capacity(budget);
+    totals.parameter_bytes += parameter_bytes(plan.model, budget);
+    totals.allocated_bytes += cache_capacity(budget) * slot_bytes;
   }
-
-  const std::int64_t slot_bytes = totals.rows * token_bytes(plan.model, element_bytes(plan.model));
-  for (const std::int64_t tokens : totals.carried) totals.bytes_after.push_back(tokens * slot_bytes);
   totals.peak_bytes = std::ranges::max(totals.bytes_after);
-  totals.allocated_bytes = slots * slot_bytes;
+  totals.allocated_bytes += totals.parameter_bytes;
   add_baselines(plan, totals);
 
   // Query heads that share a key/value head each form their own pairs.
@@ -133,9 +147,9 @@ Json to_json(const PlanTotals& totals, ElementBytes elements) {
                     {"carried_into_last_step", totals.earlier_tokens},
                     {"attended", totals.attended},
                     {"carried", totals.carried}};
-  const Json bytes{{"after_step", totals.bytes_after},    {"peak", totals.peak_bytes},
-                   {"allocated", totals.allocated_bytes}, {"published", totals.published_bytes},
-                   {"full", totals.full_bytes},           {"lossless", totals.lossless_bytes}};
+  Json bytes{{"after_step", totals.bytes_after},    {"peak", totals.peak_bytes}, {"allocated", totals.allocated_bytes},
+             {"published", totals.published_bytes}, {"full", totals.full_bytes}, {"lossless", totals.lossless_bytes}};
+  if (totals.parameter_bytes > 0) bytes["parameters"] = totals.parameter_bytes;
   const Json shares{{"attended_of_all", number_or_null(totals.attended_share())},
                     {"carried_of_all", number_or_null(totals.carried_share_of_all())},
                     {"carried_of_earlier", number_or_null(totals.carried_share_of_earlier())}};

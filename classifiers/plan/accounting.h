@@ -32,6 +32,12 @@ inline constexpr ElementBytes kHalfElements{2, 2};
 
 /// D (bytes_K + bytes_V): one token of one row in one layer and key/value head.
 [[nodiscard]] std::int64_t token_bytes(const ModelInfo& model, ElementBytes elements);
+/// The same as this head stores it: at the run's element types, or one byte per element of K and of V.
+[[nodiscard]] std::int64_t token_bytes(const ModelInfo& model, const HeadBudget& budget);
+
+/// What the scales and offsets of a head that stores 8-bit codes take, in float32: 16 D for K and V together, once for
+/// all rows and samples; else 0.
+[[nodiscard]] std::int64_t parameter_bytes(const ModelInfo& model, const HeadBudget& budget);
 
 /// T * L * H * D * rows * (bytes_K + bytes_V) for T tokens in every key/value head.
 [[nodiscard]] std::int64_t cache_bytes(const ModelInfo& model, std::int64_t tokens, std::int64_t rows,
@@ -60,14 +66,18 @@ struct PlanTotals {
   std::int64_t earlier_tokens = 0;        ///< T_{K-1}, those of them that were carried into it
   std::vector<std::int64_t> attended;     ///< [K] tokens attended to at step k, sum over key/value heads, per row
   std::vector<std::int64_t> carried;      ///< [K] tokens held after step k, likewise
-  std::vector<std::int64_t> bytes_after;  ///< [K] bytes held after step k, all rows of a sample
+  std::vector<std::int64_t> bytes_after;  ///< [K] bytes of keys and values held after step k, all rows of a sample
   std::int64_t peak_bytes = 0;            ///< largest of bytes_after
-  std::int64_t allocated_bytes = 0;       ///< buffers of cache_capacity() slots a head: >= peak_bytes
-  std::int64_t published_bytes = 0;       ///< all tokens, K float32 and V 16 bit
-  std::int64_t full_bytes = 0;            ///< all tokens at the run's element types
-  std::int64_t lossless_bytes = 0;        ///< only tokens that a later step reads, at the run's element types
-  double full_flops = 0.0;                ///< attention without compression
-  double compressed_flops = 0.0;          ///< attention under the plan, selection not included
+  std::int64_t allocated_bytes = 0;  ///< buffers of cache_capacity() slots a head, and parameter_bytes: >= peak_bytes
+  std::int64_t parameter_bytes = 0;  ///< of quantisation, all heads; a batch of samples shares them
+  std::int64_t published_bytes = 0;  ///< all tokens, K float32 and V 16 bit
+  std::int64_t full_bytes = 0;       ///< all tokens at the run's element types
+  std::int64_t lossless_bytes = 0;   ///< only tokens that a later step reads, at the run's element types
+  double full_flops = 0.0;           ///< attention without compression
+  double compressed_flops = 0.0;     ///< attention under the plan, selection not included
+
+  /// What a cache for a batch allocates: slots for every sample, parameters once.
+  [[nodiscard]] std::int64_t allocated_bytes_of(std::int64_t samples) const;
 
   /// Mean over heads of the tokens attended to at the last step, as a share of T_K: eta_a of HACK++.
   [[nodiscard]] double attended_share() const;

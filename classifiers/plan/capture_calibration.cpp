@@ -1,6 +1,9 @@
 #include "classifiers/plan/capture_calibration.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <span>
 
 namespace kvscope {
 namespace {
@@ -52,7 +55,84 @@ void check_mass(const SourceMass& mass, const Capture& capture, int step) {
   }
 }
 
+/// The range of every channel of one head, as it grows.
+struct ChannelRange {
+  explicit ChannelRange(std::int64_t head_dim)
+      : minimum(static_cast<std::size_t>(head_dim), std::numeric_limits<float>::infinity()),
+        maximum(static_cast<std::size_t>(head_dim), -std::numeric_limits<float>::infinity()) {}
+
+  void include(std::span<const float> low, std::span<const float> high) {
+    for (std::size_t channel = 0; channel < minimum.size(); ++channel) {
+      minimum[channel] = std::min(minimum[channel], low[channel]);
+      maximum[channel] = std::max(maximum[channel], high[channel]);
+    }
+  }
+
+  std::vector<float> minimum;
+  std::vector<float> maximum;
+};
+
+/// Steps whose tokens a later step reads; all where there is no such step.
+std::vector<int> steps_that_are_read(const StepTable& steps) {
+  std::vector<int> read;
+  for (int source = 0; source < steps.size(); ++source) {
+    bool is_read = false;
+    for (int later = source + 1; later < steps.size(); ++later) is_read = is_read || steps.sees(later, source);
+    if (is_read) read.push_back(source);
+  }
+  if (!read.empty()) return read;
+  for (int step = 0; step < steps.size(); ++step) read.push_back(step);
+  return read;
+}
+
+/// Ranges of all key/value heads: of keys or of values.
+std::vector<ChannelRange> ranges_of(const Capture& capture, const CaptureQuantity& quantity) {
+  const ModelInfo& model = capture.model();
+  std::vector<ChannelRange> ranges(static_cast<std::size_t>(model.layers) * static_cast<std::size_t>(model.kv_heads),
+                                   ChannelRange(model.head_dim));
+  for (const int step : steps_that_are_read(capture.steps())) {
+    if (!capture.has(quantity, step)) {
+      throw bad_input("{}: dataset '{}' of step {} is missing, which 8-bit elements are calibrated with",
+                      capture.path().string(), quantity.name, step);
+    }
+    const Array<float> seen = capture.read(quantity, step);
+    for (std::int64_t branch = 0; branch < seen.extent(0); ++branch) {
+      for (std::int64_t layer = 0; layer < model.layers; ++layer) {
+        for (std::int64_t head = 0; head < model.kv_heads; ++head) {
+          ranges[static_cast<std::size_t>(layer * model.kv_heads + head)].include(seen.slice(branch, layer, head, 0),
+                                                                                  seen.slice(branch, layer, head, 1));
+        }
+      }
+    }
+  }
+  return ranges;
+}
+
+ChannelQuantisation quantisation_of(const ChannelRange& range, std::string_view what, std::size_t head,
+                                    const Capture& capture) {
+  for (std::size_t channel = 0; channel < range.minimum.size(); ++channel) {
+    const float low = range.minimum[channel];
+    const float high = range.maximum[channel];
+    if (std::isfinite(low) && std::isfinite(high) && low <= high) continue;
+    const auto kv_heads = static_cast<std::size_t>(capture.model().kv_heads);
+    throw bad_input("{}: dataset '{}' has {} to {} in channel {} of layer {}, head {}, expected a finite range",
+                    capture.path().string(), what, low, high, channel, head / kv_heads, head % kv_heads);
+  }
+  return quantisation_of_range(range.minimum, range.maximum);
+}
+
 }  // namespace
+
+std::vector<HeadQuantisation> calibrate_quantisation(const Capture& capture) {
+  const std::vector<ChannelRange> keys = ranges_of(capture, mean_statistic::kKeyRange);
+  const std::vector<ChannelRange> values = ranges_of(capture, mean_statistic::kValueRange);
+  std::vector<HeadQuantisation> result(keys.size());
+  for (std::size_t head = 0; head < keys.size(); ++head) {
+    result[head].key = quantisation_of(keys[head], mean_statistic::kKeyRange.name, head, capture);
+    result[head].value = quantisation_of(values[head], mean_statistic::kValueRange.name, head, capture);
+  }
+  return result;
+}
 
 AttentionCalibration calibrate_attention(const Capture& capture) {
   std::vector<SourceMass> mass;

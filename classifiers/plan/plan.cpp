@@ -67,6 +67,31 @@ void check_counts(const HeadBudget& budget, const RetentionRule& rule, const Tok
   }
 }
 
+void check_channels(const ChannelQuantisation& channels, std::string_view of, std::int64_t head_dim,
+                    const HeadBudget& budget, std::string_view where) {
+  const auto check = [&](std::string_view field, const std::vector<float>& values, auto is_fine,
+                         std::string_view expected) {
+    const std::string place = fmt::format("{}: field 'quantisation': {} {}", head_name(where, budget), of, field);
+    if (std::ssize(values) != head_dim) {
+      throw bad_input("{} has {} entries, expected {} (one per channel)", place, values.size(), head_dim);
+    }
+    const auto wrong = std::ranges::find_if_not(values, is_fine);
+    if (wrong == values.end()) return;
+    throw bad_input("{} of channel {} is {}, expected {}", place, wrong - values.begin(), *wrong, expected);
+  };
+  check(
+      "scale", channels.scale, [](float x) { return std::isnormal(x) && x > 0.0F; },
+      "a finite number above 0 that float32 holds in full precision");
+  check(
+      "offset", channels.offset, [](float x) { return std::isfinite(x); }, "a finite number");
+}
+
+void check_quantisation(const HeadBudget& budget, const ModelInfo& model, std::string_view where) {
+  if (!budget.quantisation) return;
+  check_channels(budget.quantisation->key, "key", model.head_dim, budget, where);
+  check_channels(budget.quantisation->value, "value", model.head_dim, budget, where);
+}
+
 void check_prior(const Plan& plan, const HeadBudget& budget, std::string_view where) {
   const std::int64_t n_step = plan.steps.size();
   const Shape expected = {plan.model.layers, plan.model.kv_heads, n_step, n_step};
@@ -109,6 +134,7 @@ void check_budgets(const Plan& plan, std::string_view where) {
     }
     check_lengths(budget, flow, where);
     check_counts(budget, rule->second, flow, where);
+    check_quantisation(budget, plan.model, where);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "classifiers/heads/heads.h"
 #include "classifiers/plan/retention_rule.h"
+#include "classifiers/plan/stored_elements.h"
 #include "classifiers/plan/token_flow.h"
 #include "collectors/base/array.h"
 #include "collectors/geometry/model_info.h"
@@ -34,6 +35,8 @@ struct HeadBudget {
   std::vector<std::int64_t> attend;     ///< [K] tokens attended to at step k, 1 to TokenFlow::available()
   std::vector<std::int64_t> carry;      ///< [K] tokens held after step k, 0 to TokenFlow::carry_limit()
   std::optional<HeadForecast> forecast = std::nullopt;  ///< where the method prices heads
+  /// Given: carried tokens are stored as 8-bit codes, from the first time they are carried on. Else in the run's types.
+  std::optional<HeadQuantisation> quantisation = std::nullopt;
 };
 
 /// plan.json ("kvscope-plan", version 1; docs/formats/plan.md and plan.schema.json).
@@ -72,7 +75,8 @@ struct Plan {
 void check_budgets(const Plan& plan, std::string_view where);
 
 /// Checks everything a runtime relies on: every head once and in order, counts within what is available,
-/// rules that exist, a finite prior where one is needed.
+/// rules that exist, a finite prior where one is needed, a scale above 0 and an offset per channel where elements are
+/// quantised.
 /// @throws Error  kBadInput naming `where`, layer, head, step and field.
 void check_plan(const Plan& plan, std::string_view where);
 

@@ -47,6 +47,18 @@ void give_prior(Plan& plan, const PlanInputs& inputs) {
   }
 }
 
+void give_elements(Plan& plan, StoredElements elements, const PlanInputs& inputs) {
+  for (std::size_t i = 0; i < plan.heads.size(); ++i) {
+    plan.heads[i].quantisation.reset();
+    if (elements == StoredElements::kModel) continue;
+    if (inputs.quantisation.size() != plan.heads.size()) {
+      throw usage_error("elements {} need a capture with the ranges of keys and values (--capture)",
+                        stored_elements_name(elements));
+    }
+    plan.heads[i].quantisation = inputs.quantisation[i];
+  }
+}
+
 void fill_counts(Plan& plan, const std::vector<std::int64_t>& attend_budgets, const CarryBudgets& carry_budgets) {
   const TokenFlow flow = token_flow(plan);
   std::vector<std::int64_t> carried(plan.heads.size(), 0);

@@ -30,6 +30,10 @@ void give_rule(Plan& plan, HeadBudget& budget, const std::string& name, const Re
 /// @throws Error  kUsage if they are needed and not among the inputs.
 void give_prior(Plan& plan, const PlanInputs& inputs);
 
+/// How every head stores what it carries.
+/// @throws Error  kUsage if that needs parameters of quantisation that are not among the inputs.
+void give_elements(Plan& plan, StoredElements elements, const PlanInputs& inputs);
+
 /// Carry budgets of every head at a step, given the room of every head; within that room.
 using CarryBudgets = std::function<std::vector<std::int64_t>(int step, const std::vector<std::int64_t>& room)>;
 

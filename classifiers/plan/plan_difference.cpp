@@ -110,7 +110,7 @@ void check_same_geometry(const Plan& before, std::string_view before_name, const
 }  // namespace
 
 bool PlanDifference::same_effect() const {
-  return rules.empty() && heads_of_other_rule == 0 && heads_of_other_counts == 0;
+  return rules.empty() && heads_of_other_rule == 0 && heads_of_other_counts == 0 && heads_of_other_elements == 0;
 }
 
 PlanDifference plan_difference(const Plan& before, std::string_view before_name, const Plan& after,
@@ -136,6 +136,7 @@ PlanDifference plan_difference(const Plan& before, std::string_view before_name,
     const HeadBudget& b = after.heads[i];
     difference.heads_of_other_class += static_cast<std::int64_t>(a.head_class != b.head_class);
     difference.heads_of_other_rule += static_cast<std::int64_t>(a.rule != b.rule);
+    difference.heads_of_other_elements += static_cast<std::int64_t>(a.quantisation != b.quantisation);
     difference.heads_of_other_counts += static_cast<std::int64_t>(a.attend != b.attend || a.carry != b.carry);
   }
   return difference;

@@ -39,6 +39,7 @@ struct PlanDifference {
   std::int64_t heads_of_other_class = 0;
   std::int64_t heads_of_other_rule = 0;
   std::int64_t heads_of_other_counts = 0;
+  std::int64_t heads_of_other_elements = 0;  ///< stored in other types, or quantised otherwise
 
   /// Whether applying the two plans does the same.
   [[nodiscard]] bool same_effect() const;

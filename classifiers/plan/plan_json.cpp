@@ -72,6 +72,10 @@ Json prior_to_json(const Plan& plan, const HeadBudget& budget) {
   return rows;
 }
 
+Json to_json(const ChannelQuantisation& channels) {
+  return {{"scale", channels.scale}, {"offset", channels.offset}};
+}
+
 Json head_to_json(const Plan& plan, const HeadBudget& budget, const TokenFlow& flow) {
   Json json{{"layer", budget.layer}, {"head", budget.head}};
   if (budget.head_class) json["class"] = head_class_name(*budget.head_class);
@@ -82,6 +86,10 @@ Json head_to_json(const Plan& plan, const HeadBudget& budget, const TokenFlow& f
   json["carry_fraction"] = fractions(budget.carry, flow, &TokenFlow::holdable);
   if (budget.forecast) {
     json["forecast"] = {{"cost", budget.forecast->cost}, {"cost_at_mean", budget.forecast->cost_at_mean}};
+  }
+  if (budget.quantisation) {
+    json["elements"] = stored_elements_name(StoredElements::kInt8);
+    json["quantisation"] = {{"key", to_json(budget.quantisation->key)}, {"value", to_json(budget.quantisation->value)}};
   }
   if (needs_prior(plan.rule_of(budget).score.kind)) json["prior"] = prior_to_json(plan, budget);
   return json;
@@ -145,6 +153,43 @@ std::optional<HeadForecast> forecast_from_json(const Json& json, std::string_vie
                       .cost_at_mean = json_field<double>(forecast, "cost_at_mean", place)};
 }
 
+std::vector<float> channels_from_json(const Json& json, std::string_view field, std::string_view where) {
+  const auto list = json_field<Json>(json, field, where);
+  if (!list.is_array()) throw bad_input("{} {} is no list ({})", where, field, list.type_name());
+  std::vector<float> channels;
+  channels.reserve(list.size());
+  for (const Json& entry : list) {
+    if (!json_holds<float>(entry)) {
+      throw bad_input("{} {} of channel {} is {}, expected a finite number", where, field, channels.size(),
+                      entry.is_number() ? entry.dump() : entry.type_name());
+    }
+    channels.push_back(entry.get<float>());
+  }
+  return channels;
+}
+
+std::optional<HeadQuantisation> quantisation_from_json(const Json& json, std::string_view where) {
+  if (!json.contains("elements") || json["elements"].is_null()) return std::nullopt;
+  const auto name = json_field<std::string>(json, "elements", where);
+  const auto elements = stored_elements_from_name(name);
+  if (!elements) throw bad_input("{}: field 'elements' is {}, expected model or int8", where, in_quotes(name));
+  if (*elements == StoredElements::kModel) return std::nullopt;
+  const auto parameters = json_field<Json>(json, "quantisation", where);
+  const std::string place = fmt::format("{}: field 'quantisation'", where);
+  const auto of = [&](std::string_view side) {
+    const auto channels = json_field<Json>(parameters, side, place);
+    const std::string side_place = fmt::format("{}: {}", place, side);
+    ChannelQuantisation result;
+    result.scale = channels_from_json(channels, "scale", side_place);
+    result.offset = channels_from_json(channels, "offset", side_place);
+    return result;
+  };
+  HeadQuantisation result;
+  result.key = of("key");
+  result.value = of("value");
+  return result;
+}
+
 HeadBudget head_from_json(const Json& json, std::size_t place, std::string_view file) {
   const std::string where = fmt::format("{}: heads[{}]", file, place);
   HeadBudget budget;
@@ -156,6 +201,7 @@ HeadBudget head_from_json(const Json& json, std::size_t place, std::string_view 
   budget.attend = counts_from_json(json, "attend", who);
   budget.carry = counts_from_json(json, "carry", who);
   budget.forecast = forecast_from_json(json, who);
+  budget.quantisation = quantisation_from_json(json, who);
   return budget;
 }
 

@@ -150,23 +150,38 @@ Plan hack_plus_plan(const PlanRequest& request, const PlanInputs& inputs, TokenT
   return plan;
 }
 
-Plan plan_with_totals(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
+Plan plan_by_method(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
   if (request.method == "uniform") return uniform_plan(request, inputs, totals);
   if (request.method == "hack") return hack_plan(request, inputs, totals);
   if (request.method == "sensitivity") return sensitivity_plan(request, inputs, totals);
   return hack_plus_plan(request, inputs, totals);
 }
 
+Plan plan_with_totals(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
+  Plan plan = plan_by_method(request, inputs, totals);
+  give_elements(plan, elements_of_all(request, inputs), inputs);
+  return plan;
+}
+
 // ---- budgets in bytes
+
+/// One token in every head, as it is stored.
+std::int64_t least_bytes(const PlanRequest& request, const PlanInputs& inputs) {
+  Plan plan = blank_plan(request, inputs);
+  give_elements(plan, elements_of_all(request, inputs), inputs);
+  std::int64_t bytes = 0;
+  for (const HeadBudget& budget : plan.heads)
+    bytes += rows_per_sample(plan.model) * token_bytes(plan.model, budget) + parameter_bytes(plan.model, budget);
+  return bytes;
+}
 
 /// The plan with the most tokens whose buffers fit into the bytes asked for.
 Plan plan_within_bytes(const PlanRequest& request, const PlanInputs& inputs) {
   const auto n_head = std::int64_t{inputs.model.layers} * inputs.model.kv_heads;
-  const std::int64_t slot_bytes =
-      rows_per_sample(inputs.model) * token_bytes(inputs.model, element_bytes(inputs.model));
-  if (*request.bytes / slot_bytes < n_head) {
+  const std::int64_t least = least_bytes(request, inputs);
+  if (*request.bytes < least) {
     throw usage_error("--bytes is {}, but one token in each of {} heads takes {} bytes per sample", *request.bytes,
-                      n_head, n_head * slot_bytes);
+                      n_head, least);
   }
   const auto attempt = [&](std::int64_t total) { return plan_with_totals(request, inputs, {total, total}); };
   const auto fits = [&](const Plan& plan) { return plan_totals(plan).allocated_bytes <= *request.bytes; };
@@ -205,6 +220,9 @@ Plan make_plan(const PlanRequest& request, const PlanInputs& inputs) {
   Plan plan;
   if (request.method == "full" || request.method == "lossless") {
     plan = everything_plan(request, inputs);
+    give_elements(plan, elements_of_all(request, inputs), inputs);
+  } else if (chooses_elements(request, inputs)) {
+    plan = element_plan(request, inputs);
   } else if (request.bytes) {
     plan = plan_within_bytes(request, inputs);
   } else {

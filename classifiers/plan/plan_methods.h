@@ -7,6 +7,7 @@
 #include "classifiers/plan/sensitivity.h"
 
 #include <optional>
+#include <vector>
 
 namespace kvscope {
 
@@ -18,6 +19,7 @@ struct PlanInputs {
   std::optional<AttentionCalibration> calibration;  ///< needed by hack++ and by rules that needs_prior()
   Json made_from;                                   ///< goes into the plan as it is
   std::optional<Sensitivity> sensitivity{};         ///< needed by method sensitivity
+  std::vector<HeadQuantisation> quantisation{};     ///< of every key/value head; needed where elements are int8
 };
 
 /// The class of a key/value head: structural if one of the query heads that share it is, since that one needs
@@ -35,9 +37,11 @@ struct PlanInputs {
 /// - hack++ (arXiv 2606.08302): an attend budget for all and carry budgets
 ///       B_c^(p,l,k) = B_c gbar_l^(p,k)^tau / [ (1/LH) sum_{l,p} |H_p^l| gbar_l^(p,k)^tau ],
 ///   where gbar_l^(p,k) is the mean of gamma^(k) over the heads of class p in layer l;
-/// - sensitivity: carry budgets and rules by what they cost (sensitivity_plan()).
+/// - sensitivity: carry budgets, rules and, where both kinds were priced, stored elements by what they cost
+///   (sensitivity_plan(), element_plan()).
 ///
-/// Classes are those of shared_head_class().
+/// Classes are those of shared_head_class(). Every method with every kind of StoredElements; a budget in bytes counts
+/// elements as they are stored, and the parameters of their quantisation.
 /// @throws Error  kUsage if the request is impossible or an input is missing; kBadInput if the heads are
 ///                not those of the model.
 [[nodiscard]] Plan make_plan(const PlanRequest& request, const PlanInputs& inputs);

@@ -114,6 +114,7 @@ Json to_json(const PlanRequest& request) {
   if (request.carry) json["carry"] = *request.carry;
   if (request.tokens) json["tokens"] = *request.tokens;
   if (request.bytes) json["bytes"] = *request.bytes;
+  if (request.elements) json["elements"] = stored_elements_name(*request.elements);
   if (request.method == "uniform") json["rule"] = request.rule;
   if (compresses(request) && request.method != "sensitivity") json["observation_queries"] = request.observation_queries;
   if (request.method == "hack") {

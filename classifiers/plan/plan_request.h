@@ -21,7 +21,10 @@ struct PlanRequest {
   std::optional<double> attend;        ///< eta_a = B_a/T_K, in (0, 1]; 1 where only carry is given
   std::optional<double> carry;         ///< eta_c = B_c/T_K, in (0, 1]; 1 where only attend is given
   std::optional<std::int64_t> tokens;  ///< mean tokens per head, attended to and carried
-  std::optional<std::int64_t> bytes;   ///< of allocated cache per sample, all rows, at the run's element types
+  std::optional<std::int64_t> bytes;   ///< of allocated cache per sample, all rows, as the elements are stored
+
+  /// How all heads store what they carry; not given: in the run's types, by sensitivity as each was priced cheapest.
+  std::optional<StoredElements> elements;
 
   // Parameters of methods, with the defaults of docs/formats/plan.md.
   std::string rule = "attention-topk";  ///< uniform: a preset

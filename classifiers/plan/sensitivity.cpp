@@ -17,15 +17,17 @@ double everything(const Sensitivity& sensitivity) {
   return static_cast<double>(sensitivity.steps.n_key(last) - sensitivity.steps.n_query(last));
 }
 
-/// Costs of one rule by tokens carried, with the point at which nothing is dropped.
+/// Costs of one rule by tokens carried, with the point at which nothing is dropped: at no cost, unless that was priced
+/// because elements are stored in fewer bits.
 CostCurve rule_curve(const Sensitivity& sensitivity, int layer, int kv_head, int rule) {
   CostCurve curve;
   const double all = everything(sensitivity);
   for (std::size_t c = 0; c < sensitivity.counts.size(); ++c) {
     const auto tokens = static_cast<double>(sensitivity.counts[c]);
-    if (tokens >= all) break;
+    if (tokens > all) break;
     curve.tokens.push_back(tokens);
     curve.cost.push_back(sensitivity.total_cost(layer, kv_head, rule, static_cast<std::int64_t>(c)));
+    if (tokens == all) return curve;
   }
   curve.tokens.push_back(all);
   curve.cost.push_back(0.0);
@@ -61,13 +63,18 @@ void check_rules(const Sensitivity& sensitivity, std::string_view where) {
   if (sensitivity.rules.empty()) throw bad_input("{}: 'rules' is empty, expected at least one", where);
   for (auto rule = sensitivity.rules.begin(); rule != sensitivity.rules.end(); ++rule) {
     if (std::find_if(sensitivity.rules.begin(), rule,
-                     [&](const PricedRule& other) { return other.name == rule->name; }) != rule) {
-      throw bad_input("{}: 'rules' names '{}' twice", where, rule->name);
+                     [&](const PricedRule& other) { return label(other) == label(*rule); }) != rule) {
+      throw bad_input("{}: 'rules' names '{}' twice", where, label(*rule));
     }
   }
 }
 
 }  // namespace
+
+std::string label(const PricedRule& priced) {
+  if (priced.elements == StoredElements::kModel) return priced.name;
+  return fmt::format("{} {}", priced.name, stored_elements_name(priced.elements));
+}
 
 double Sensitivity::total_cost(int layer, int kv_head, std::int64_t rule, std::int64_t count) const {
   const auto by_step = cost.slice(layer, kv_head, rule, count);

@@ -2,6 +2,7 @@
 
 #include "classifiers/plan/hull_budgets.h"
 #include "classifiers/plan/retention_rule.h"
+#include "classifiers/plan/stored_elements.h"
 #include "collectors/base/array.h"
 #include "collectors/base/json_file.h"
 #include "collectors/geometry/model_info.h"
@@ -14,12 +15,16 @@
 
 namespace kvscope {
 
-/// A retention rule under the name that plans give it.
+/// A retention rule under the name that plans give it, and how what it carries is stored.
 struct PricedRule {
   std::string name;
   RetentionRule rule;
+  StoredElements elements = StoredElements::kModel;
   bool operator==(const PricedRule&) const = default;
 };
+
+/// "look-ahead", "look-ahead int8".
+[[nodiscard]] std::string label(const PricedRule& priced);
 
 /// What every head would cost if it alone carried so few tokens by such a rule: sensitivity.h5 ("kvscope-sensitivity",
 /// version 1; docs/formats/sensitivity.md).
@@ -45,7 +50,7 @@ struct Sensitivity {
 
 /// Which rule is cheapest for a head, at each number of tokens.
 struct HeadPrices {
-  CostCurve curve;        ///< tokens: counts, and at last all there is to carry, which costs nothing
+  CostCurve curve;        ///< tokens: counts, and at last all there is to carry, at no cost unless priced
   std::vector<int> rule;  ///< of each point: its place in Sensitivity::rules
 };
 [[nodiscard]] HeadPrices head_prices(const Sensitivity& sensitivity, int layer, int kv_head);

@@ -10,8 +10,19 @@ constexpr std::size_t kMostRules = 1000;
 
 Json rules_to_json(const std::vector<PricedRule>& rules) {
   Json list = Json::array();
-  for (const PricedRule& priced : rules) list.push_back({{"name", priced.name}, {"rule", to_json(priced.rule)}});
+  for (const PricedRule& priced : rules) {
+    Json entry{{"name", priced.name}, {"rule", to_json(priced.rule)}};
+    if (priced.elements != StoredElements::kModel) entry["elements"] = stored_elements_name(priced.elements);
+    list.push_back(std::move(entry));
+  }
   return list;
+}
+
+StoredElements elements_from_json(const Json& entry, std::string_view where) {
+  const auto name = json_field_or<std::string>(entry, "elements", where, "model");
+  const auto elements = stored_elements_from_name(name);
+  if (!elements) throw bad_input("{}: field 'elements' is {}, expected model or int8", where, in_quotes(name));
+  return *elements;
 }
 
 std::vector<PricedRule> rules_from_json(const Json& list, std::string_view where) {
@@ -21,8 +32,12 @@ std::vector<PricedRule> rules_from_json(const Json& list, std::string_view where
   std::vector<PricedRule> rules;
   for (const Json& entry : list) {
     const auto name = json_field<std::string>(entry, "name", where);
-    rules.push_back({name, retention_rule_from_json(json_field<Json>(entry, "rule", where),
-                                                    fmt::format("{}: rule {}", where, in_quotes(name)))});
+    const std::string place = fmt::format("{}: rule {}", where, in_quotes(name));
+    PricedRule priced;
+    priced.name = name;
+    priced.rule = retention_rule_from_json(json_field<Json>(entry, "rule", where), place);
+    priced.elements = elements_from_json(entry, place);
+    rules.push_back(std::move(priced));
   }
   return rules;
 }

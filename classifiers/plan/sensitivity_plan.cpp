@@ -1,5 +1,7 @@
 #include "classifiers/plan/sensitivity_plan.h"
 
+#include "classifiers/plan/accounting.h"
+#include "classifiers/plan/element_budgets.h"
 #include "classifiers/plan/hull_budgets.h"
 
 namespace kvscope {
@@ -18,6 +20,14 @@ const Sensitivity& sensitivity_of(const PlanInputs& inputs) {
   return sensitivity;
 }
 
+/// The prices of rules that store what they carry as all heads are to; where those were not priced, the others stand
+/// in.
+Sensitivity prices_for(const PlanRequest& request, const PlanInputs& inputs) {
+  const Sensitivity& sensitivity = sensitivity_of(inputs);
+  const StoredElements elements = elements_of_all(request, inputs);
+  return prices_elements(sensitivity, elements) ? with_elements(sensitivity, elements) : sensitivity;
+}
+
 /// What the head is expected to cost with its own budget and with the mean one.
 HeadForecast forecast(const Sensitivity& sensitivity, const HeadBudget& budget, std::int64_t tokens, double mean) {
   return {.cost = cheapest_rule(sensitivity, budget.layer, budget.head, static_cast<double>(tokens)).cost,
@@ -26,8 +36,49 @@ HeadForecast forecast(const Sensitivity& sensitivity, const HeadBudget& budget, 
 
 }  // namespace
 
-Plan sensitivity_plan(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
+bool chooses_elements(const PlanRequest& request, const PlanInputs& inputs) {
+  return request.method == "sensitivity" && !request.elements && inputs.sensitivity &&
+         prices_elements(*inputs.sensitivity, StoredElements::kModel) &&
+         prices_elements(*inputs.sensitivity, StoredElements::kInt8);
+}
+
+StoredElements elements_of_all(const PlanRequest& request, const PlanInputs& inputs) {
+  if (request.elements) return *request.elements;
+  const bool has_prices = request.method == "sensitivity" && inputs.sensitivity;
+  return has_prices && !prices_elements(*inputs.sensitivity, StoredElements::kModel) ? StoredElements::kInt8
+                                                                                     : StoredElements::kModel;
+}
+
+Plan element_plan(const PlanRequest& request, const PlanInputs& inputs) {
   const Sensitivity& sensitivity = sensitivity_of(inputs);
+  Plan plan = blank_plan(request, inputs);
+  const std::int64_t token = rows_per_sample(plan.model) * token_bytes(plan.model, element_bytes(plan.model));
+  const auto bytes =
+      request.bytes ? *request.bytes : token * total_tokens(mean_budgets(request, plan.steps).carry, plan.heads.size());
+  std::vector<std::int64_t> tokens;
+  double cost = 0.0;
+  double cost_at_mean = 0.0;
+  const std::vector<ElementBudget> budgets = element_budgets(sensitivity, bytes);
+  Plan coded = plan;
+  give_elements(coded, StoredElements::kInt8, inputs);
+  for (std::size_t i = 0; i < plan.heads.size(); ++i) {
+    const PricedRule& rule = sensitivity.rules[static_cast<std::size_t>(budgets[i].rule)];
+    give_rule(plan, plan.heads[i], rule.name, rule.rule);
+    if (budgets[i].elements == StoredElements::kInt8) plan.heads[i].quantisation = coded.heads[i].quantisation;
+    plan.heads[i].forecast = {.cost = budgets[i].cost, .cost_at_mean = budgets[i].cost_at_mean};
+    tokens.push_back(budgets[i].tokens);
+    cost += budgets[i].cost;
+    cost_at_mean += budgets[i].cost_at_mean;
+  }
+  give_prior(plan, inputs);
+  fill_constant_counts(plan, {}, tokens);
+  plan.parameters["expected_kl"] = cost;
+  plan.parameters["expected_kl_at_mean_budget"] = cost_at_mean;
+  return plan;
+}
+
+Plan sensitivity_plan(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
+  const Sensitivity sensitivity = prices_for(request, inputs);
   Plan plan = blank_plan(request, inputs);
   std::vector<CostCurve> curves;
   for (const HeadBudget& budget : plan.heads) {

@@ -13,4 +13,16 @@ namespace kvscope {
 ///                model or geometry.
 [[nodiscard]] Plan sensitivity_plan(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals);
 
+/// Whether a request leaves it to the prices how each head stores what it carries: method sensitivity without
+/// PlanRequest::elements, and both kinds of elements were priced.
+[[nodiscard]] bool chooses_elements(const PlanRequest& request, const PlanInputs& inputs);
+
+/// How all heads store what they carry, where that is not left to the prices: what is asked for, else what method
+/// sensitivity has prices of, else the run's types.
+[[nodiscard]] StoredElements elements_of_all(const PlanRequest& request, const PlanInputs& inputs);
+
+/// Method "sensitivity" with a kind of elements for each head (element_budgets()): within the bytes asked for, or
+/// within what so many tokens take at the run's types.
+[[nodiscard]] Plan element_plan(const PlanRequest& request, const PlanInputs& inputs);
+
 }  // namespace kvscope

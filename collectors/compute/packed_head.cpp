@@ -1,9 +1,7 @@
 #include "collectors/compute/packed_head.h"
 
 #include "collectors/base/error.h"
-#include "collectors/compute/convert.h"
 #include "collectors/compute/packing_kernels.h"
-#include "collectors/compute/prefetch.h"
 #include "collectors/compute/product_kernels.h"
 
 #include <algorithm>
@@ -12,34 +10,6 @@
 
 namespace kvscope {
 namespace {
-
-/// The keys or the values of a segment.
-struct TokenRows {
-  const std::byte* first;
-  std::int64_t stride;  ///< bytes from one token to the next
-  std::int64_t bytes;   ///< of one token
-  const std::int32_t* index;
-
-  TokenRows(const void* tokens, ElementType type, std::int64_t token_stride, std::int64_t head_dim,
-            const std::int32_t* token_index)
-      : first(static_cast<const std::byte*>(tokens)),
-        stride(token_stride * element_bytes(type)),
-        bytes(head_dim * element_bytes(type)),
-        index(token_index) {}
-
-  [[nodiscard]] const void* at(std::int64_t token) const {
-    return first + (index == nullptr ? token : index[token]) * stride;
-  }
-  void prefetch(std::int64_t token) const { prefetch_for_reading(at(token), bytes); }
-};
-
-TokenRows keys_of(const KeyValueSegment& segment, std::int64_t head_dim) {
-  return {segment.keys, segment.key_type, segment.key_stride, head_dim, segment.index};
-}
-
-TokenRows values_of(const KeyValueSegment& segment, std::int64_t head_dim) {
-  return {segment.values, segment.value_type, segment.value_stride, head_dim, segment.index};
-}
 
 // Keys are fetched this many tokens before the transposition, which jumps from token to token, needs them.
 constexpr std::int64_t kPrefetchTokens = 48;
@@ -52,8 +22,6 @@ void PackedHead::pack(std::span<const KeyValueSegment> segments, std::int64_t he
   require(head_dim >= 1, "PackedHead: head_dim must be at least 1");
   std::int64_t n_key = 0;
   for (const KeyValueSegment& segment : segments) {
-    require(is_compute_type(segment.key_type) && is_compute_type(segment.value_type),
-            "PackedHead: keys and values must be float32, float16 or bfloat16");
     require(segment.n_token >= 0, "PackedHead: a segment cannot have a negative number of tokens");
     n_key += segment.n_token;
   }
@@ -76,16 +44,12 @@ void PackedHead::pack_keys(std::span<const KeyValueSegment> segments) {
   std::array<const float*, kPanelKeys> rows{};
   std::int64_t filled = 0;
   for (const KeyValueSegment& segment : segments) {
-    const TokenRows keys = keys_of(segment, head_dim_);
+    const TokenRows keys = TokenRows::keys_of(segment, head_dim_);
     for (std::int64_t token = 0; token < segment.n_token; ++token) {
-      const void* row = keys.at(token);
       keys.prefetch(std::min(token + kPrefetchTokens, segment.n_token - 1));
-      if (segment.key_type != ElementType::kFloat32) {
-        float* converted = scratch + filled * padded_head_dim_;
-        kernels.to_float(row, segment.key_type, head_dim_, converted);
-        row = converted;
-      }
-      rows[static_cast<std::size_t>(filled)] = static_cast<const float*>(row);
+      float* converted = scratch + filled * padded_head_dim_;
+      if (!keys.is_float()) keys.to_float(token, converted);
+      rows[static_cast<std::size_t>(filled)] = keys.is_float() ? static_cast<const float*>(keys.at(token)) : converted;
       if (++filled == kPanelKeys) {
         kernels.pack_key_panel(rows.data(), kPanelKeys, head_dim_, panels);
         panels += kPanelKeys * head_dim_;
@@ -110,7 +74,7 @@ void PackedHead::pack_values(std::span<const KeyValueSegment> segments) {
   for (const KeyValueSegment& segment : segments) {
     if (segment.n_token == 0) continue;
     if (lies_ready(segment)) {
-      const TokenRows values = values_of(segment, head_dim_);
+      const TokenRows values = TokenRows::values_of(segment, head_dim_);
       for (std::int64_t token = 0; token < std::min(segment.n_token, kPrefetchedValues); ++token)
         values.prefetch(token);
       value_runs_.push_back({static_cast<const float*>(segment.values), segment.value_stride, segment.n_token});
@@ -123,10 +87,9 @@ void PackedHead::pack_values(std::span<const KeyValueSegment> segments) {
 }
 
 void PackedHead::copy_values(const KeyValueSegment& segment, float* target) {
-  const PackingKernels& kernels = packing_kernels();
-  const TokenRows values = values_of(segment, head_dim_);
+  const TokenRows values = TokenRows::values_of(segment, head_dim_);
   for (std::int64_t token = 0; token < segment.n_token; ++token) {
-    kernels.to_float(values.at(token), segment.value_type, head_dim_, target);
+    values.to_float(token, target);
     std::fill(target + head_dim_, target + padded_head_dim_, 0.0F);
     target += padded_head_dim_;
   }

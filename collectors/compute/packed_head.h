@@ -1,27 +1,13 @@
 #pragma once
 
-#include "collectors/base/element_type.h"
 #include "collectors/compute/aligned_buffer.h"
+#include "collectors/compute/key_value_segment.h"
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
 namespace kvscope {
-
-/// Tokens of one key/value head as they lie in memory: keys and values [token, head_dim], channels
-/// adjacent, any stride between tokens.
-struct KeyValueSegment {
-  const void* keys = nullptr;
-  const void* values = nullptr;
-  ElementType key_type = ElementType::kFloat32;    ///< float32, float16 or bfloat16
-  ElementType value_type = ElementType::kFloat32;  ///< float32, float16 or bfloat16
-  std::int64_t key_stride = 0;                     ///< elements from one token to the next
-  std::int64_t value_stride = 0;                   ///< elements from one token to the next
-  std::int64_t n_token = 0;                        ///< tokens taken
-  /// [n_token]: which tokens, in this order (a gather while packing); null: 0 .. n_token - 1.
-  const std::int32_t* index = nullptr;
-};
 
 enum class PackedParts {
   kKeysAndValues,
@@ -36,7 +22,8 @@ struct ValueRun {
 };
 
 /// One key/value head in the layout of the attention kernels: float32, keys in panels of 64 tokens
-/// ([panel, head_dim, 64], the last one filled up to a multiple of 16 with zeros), values token by token.
+/// ([panel, head_dim, 64], the last one filled up to a multiple of 16 with zeros), values token by token. 8-bit codes
+/// become values here, once for all queries.
 ///
 /// Values that already lie so (float32, head_dim a multiple of 16, no gather) are not copied: the segments'
 /// memory must stay until the packed head has been used. What the kernels compute from it depends on the

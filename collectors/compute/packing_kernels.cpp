@@ -9,6 +9,7 @@
 #include "collectors/compute/simd_level.h"
 #include "collectors/compute/vector_math-inl.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -123,9 +124,81 @@ void to_float(const void* source, ElementType type, std::int64_t count, float* t
   std::memcpy(target, source, static_cast<std::size_t>(count) * sizeof(float));
 }
 
+using Codes = hn::Rebind<std::int8_t, Floats>;
+
+/// A vector's worth of channels; adds up how many saturated.
+HWY_INLINE hn::Vec<Codes> quantise_channels(FloatVector values, FloatVector scale, FloatVector offset,
+                                            std::int64_t& saturated) {
+  const Floats d;
+  const FloatVector steps = hn::Round(hn::Div(hn::Sub(values, offset), scale));
+  const FloatVector rounded = hn::IfThenElseZero(hn::Eq(steps, steps), steps);
+  const FloatVector clipped = hn::Min(hn::Max(rounded, hn::Set(d, -128.0F)), hn::Set(d, 127.0F));
+  saturated += static_cast<std::int64_t>(hn::CountTrue(d, hn::Ne(rounded, clipped)));
+  return hn::DemoteTo(Codes(), hn::ConvertTo(hn::RebindToSigned<Floats>(), clipped));
+}
+
+HWY_INLINE FloatVector dequantise_channels(hn::Vec<Codes> codes, FloatVector scale, FloatVector offset) {
+  const FloatVector steps = hn::ConvertTo(Floats(), hn::PromoteTo(hn::RebindToSigned<Floats>(), codes));
+  return hn::Add(hn::Mul(steps, scale), offset);
+}
+
+/// The parameters of the channels after the last whole vector, filled up with code 0 for value 0.
+struct PaddedParameters {
+  HWY_ALIGN float scale[kLanes];
+  HWY_ALIGN float offset[kLanes] = {};
+
+  PaddedParameters(CodeParameters parameters, std::int64_t first, std::int64_t count) {
+    std::fill_n(scale, kLanes, 1.0F);
+    std::copy_n(parameters.scale + first, count, scale);
+    std::copy_n(parameters.offset + first, count, offset);
+  }
+};
+
+std::int64_t quantise_token(const float* values, CodeParameters parameters, std::int64_t n_channel,
+                            std::int8_t* codes) {
+  const Floats d;
+  std::int64_t saturated = 0;
+  std::int64_t i = 0;
+  for (; i + kLanes <= n_channel; i += kLanes) {
+    hn::StoreU(quantise_channels(hn::LoadU(d, values + i), hn::LoadU(d, parameters.scale + i),
+                                 hn::LoadU(d, parameters.offset + i), saturated),
+               Codes(), codes + i);
+  }
+  if (i == n_channel) return saturated;
+  const PaddedParameters rest(parameters, i, n_channel - i);
+  HWY_ALIGN float padded[kLanes] = {};
+  HWY_ALIGN std::int8_t quantised[kLanes];
+  std::copy_n(values + i, n_channel - i, padded);
+  hn::Store(quantise_channels(hn::Load(d, padded), hn::Load(d, rest.scale), hn::Load(d, rest.offset), saturated),
+            Codes(), quantised);
+  std::copy_n(quantised, n_channel - i, codes + i);
+  return saturated;
+}
+
+void dequantise_token(const std::int8_t* codes, CodeParameters parameters, std::int64_t n_channel, float* values) {
+  const Floats d;
+  std::int64_t i = 0;
+  for (; i + kLanes <= n_channel; i += kLanes) {
+    hn::StoreU(dequantise_channels(hn::LoadU(Codes(), codes + i), hn::LoadU(d, parameters.scale + i),
+                                   hn::LoadU(d, parameters.offset + i)),
+               d, values + i);
+  }
+  if (i == n_channel) return;
+  const PaddedParameters rest(parameters, i, n_channel - i);
+  HWY_ALIGN std::int8_t padded[kLanes] = {};
+  HWY_ALIGN float dequantised[kLanes];
+  std::copy_n(codes + i, n_channel - i, padded);
+  hn::Store(dequantise_channels(hn::Load(Codes(), padded), hn::Load(d, rest.scale), hn::Load(d, rest.offset)), d,
+            dequantised);
+  std::copy_n(dequantised, n_channel - i, values + i);
+}
+
 const PackingKernels* packing_table() {
-  static constexpr PackingKernels table{
-      .to_float = to_float, .pack_key_panel = pack_key_panel, .interleave = interleave};
+  static constexpr PackingKernels table{.to_float = to_float,
+                                        .pack_key_panel = pack_key_panel,
+                                        .interleave = interleave,
+                                        .quantise = quantise_token,
+                                        .dequantise = dequantise_token};
   return &table;
 }
 

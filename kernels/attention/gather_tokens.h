@@ -1,6 +1,6 @@
 #pragma once
 
-#include "collectors/compute/packed_head.h"
+#include "collectors/compute/key_value_segment.h"
 
 #include <cstdint>
 #include <span>
@@ -14,7 +14,7 @@ struct GatheredTokens {
   std::vector<float> values;
 };
 
-/// The tokens of some segments, in order; exact. Cost: one pass over them.
+/// The tokens of some segments, in order; exact, 8-bit codes as the values they stand for. Cost: one pass over them.
 [[nodiscard]] GatheredTokens gather_tokens(std::span<const KeyValueSegment> segments, std::int64_t head_dim);
 
 }  // namespace kvscope

@@ -1,7 +1,5 @@
 #include "kernels/attention/value_norms.h"
 
-#include "collectors/compute/convert.h"
-
 #include <cmath>
 #include <cstddef>
 
@@ -23,16 +21,10 @@ std::vector<float> value_norms(std::span<const KeyValueSegment> segments, std::i
   norms.reserve(static_cast<std::size_t>(n_token));
   std::vector<float> row(static_cast<std::size_t>(head_dim));
   for (const KeyValueSegment& segment : segments) {
+    const TokenRows values = TokenRows::values_of(segment, head_dim);
     for (std::int64_t i = 0; i < segment.n_token; ++i) {
-      const std::int64_t token = segment.index == nullptr ? i : segment.index[i];
-      const std::int64_t offset = token * segment.value_stride;
-      if (segment.value_type == ElementType::kFloat32) {
-        norms.push_back(length(static_cast<const float*>(segment.values) + offset, head_dim));
-        continue;
-      }
-      const auto* bytes = static_cast<const std::byte*>(segment.values);
-      convert_to_float(bytes + offset * element_bytes(segment.value_type), segment.value_type, head_dim, row.data());
-      norms.push_back(length(row.data(), head_dim));
+      if (!values.is_float()) values.to_float(i, row.data());
+      norms.push_back(length(values.is_float() ? static_cast<const float*>(values.at(i)) : row.data(), head_dim));
     }
   }
   return norms;

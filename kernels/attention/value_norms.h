@@ -1,6 +1,6 @@
 #pragma once
 
-#include "collectors/compute/packed_head.h"
+#include "collectors/compute/key_value_segment.h"
 
 #include <cstdint>
 #include <span>

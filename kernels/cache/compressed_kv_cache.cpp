@@ -94,6 +94,12 @@ std::int64_t CompressedKvCache::allocated_bytes() const {
   return bytes;
 }
 
+StoredCodes CompressedKvCache::stored_codes() const {
+  StoredCodes codes;
+  for (const auto& layer : implementation_->layers) codes += layer->stored_codes();
+  return codes;
+}
+
 std::optional<double> CompressedKvCache::selection_seconds() const {
   return implementation_->seconds.selection;
 }

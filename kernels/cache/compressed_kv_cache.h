@@ -29,6 +29,8 @@ class CompressedKvCache : public PlannedKvCache {
   [[nodiscard]] std::int64_t held_bytes() const override;
   [[nodiscard]] std::int64_t allocated_bytes() const override;
 
+  [[nodiscard]] StoredCodes stored_codes() const override;
+
   /// Always there: wall clock.
   [[nodiscard]] std::optional<double> selection_seconds() const override;
   [[nodiscard]] std::optional<double> attention_seconds() const override;

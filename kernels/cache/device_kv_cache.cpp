@@ -23,6 +23,14 @@ void check_kernels_can(const Plan& plan) {
     throw usage_error("a cache on a GPU has heads of 32, 64, 96 or 128 channels; the plan's have {}",
                       plan.model.head_dim);
   }
+  const auto codes =
+      std::ranges::find_if(plan.heads, [](const HeadBudget& budget) { return budget.quantisation.has_value(); });
+  if (codes != plan.heads.end()) {
+    throw usage_error(
+        "a cache on a GPU stores no 8-bit elements, which the plan asks for (layer {}, head {}); --device cpu "
+        "does",
+        codes->layer, codes->head);
+  }
 }
 
 /// The stream on which LibTorch queues what this thread computes; null for the default one and on the CPU.

@@ -159,7 +159,8 @@ class Decision {
     return rule_.losers.kind == Losers::kMerge && (!rule_.losers.last_step_only || step_ == q_.plan.steps.size() - 1);
   }
 
-  /// `tokens` merged into those at `kept`, in the cache's element types.
+  /// `tokens` merged into those at `kept`: in the run's types, or in float32 where codes are what is stored, since
+  /// rounding to a type between would move codes of tokens that nothing joined.
   [[nodiscard]] StoredTokens merged(const GatheredTokens& tokens, std::span<const std::int32_t> kept) const {
     const MergedTokens means = merge_tokens(tokens.keys, tokens.values, q_.call.head_dim, kept);
     const auto stored = [](const std::vector<float>& rows, ElementType type) {
@@ -167,7 +168,15 @@ class Decision {
       convert_from_float(rows.data(), static_cast<std::int64_t>(rows.size()), type, bytes.data());
       return bytes;
     };
-    return {.keys = stored(means.keys, q_.own.key_type), .values = stored(means.values, q_.own.value_type)};
+    const auto type_beside = [](ElementType held, ElementType own) {
+      return held == own ? own : ElementType::kFloat32;
+    };
+    StoredTokens result;
+    result.key_type = type_beside(q_.held.key_type, q_.own.key_type);
+    result.value_type = type_beside(q_.held.value_type, q_.own.value_type);
+    result.keys = stored(means.keys, result.key_type);
+    result.values = stored(means.values, result.value_type);
+    return result;
   }
 
   void merge_into_attended() {
@@ -179,7 +188,7 @@ class Decision {
   /// Keys and values of the candidates `places`, as they are after merging into the attended ones.
   [[nodiscard]] GatheredTokens current_tokens(const Places& places) {
     if (!result_.merged_attended) return gather_tokens(segments(places), q_.call.head_dim);
-    KeyValueSegment segment = segment_of(*result_.merged_attended, q_.own, q_.call.head_dim);
+    KeyValueSegment segment = segment_of(*result_.merged_attended, q_.call.head_dim);
     const Places among_attended = places_in(places, result_.attended);
     segment.index = among_attended.data();
     segment.n_token = static_cast<std::int64_t>(among_attended.size());
@@ -246,12 +255,12 @@ RaggedKeys segments_of(const HeadCandidates& candidates, std::span<const std::in
   return segments;
 }
 
-KeyValueSegment segment_of(const StoredTokens& tokens, const KeyValueSegment& like, std::int64_t head_dim) {
-  const std::int64_t row_bytes = head_dim * element_bytes(like.key_type);
+KeyValueSegment segment_of(const StoredTokens& tokens, std::int64_t head_dim) {
+  const std::int64_t row_bytes = head_dim * element_bytes(tokens.key_type);
   return {.keys = tokens.keys.data(),
           .values = tokens.values.data(),
-          .key_type = like.key_type,
-          .value_type = like.value_type,
+          .key_type = tokens.key_type,
+          .value_type = tokens.value_type,
           .key_stride = head_dim,
           .value_stride = head_dim,
           .n_token = static_cast<std::int64_t>(tokens.keys.size()) / row_bytes};

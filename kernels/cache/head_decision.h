@@ -29,10 +29,12 @@ struct LayerStep {
   StridedHeads<void*> output;            ///< [rows, heads, n_query, head_dim]
 };
 
-/// Keys and values of some tokens, side by side in the cache's element types.
+/// Keys and values of some tokens, side by side: in the run's element types, or in float32 where the head stores codes.
 struct StoredTokens {
   std::vector<std::byte> keys;
   std::vector<std::byte> values;
+  ElementType key_type = ElementType::kFloat32;
+  ElementType value_type = ElementType::kFloat32;
 };
 
 /// What decide() is asked: one (row, key/value head) of one layer at one step.
@@ -84,7 +86,6 @@ struct CandidateIndex {
                                      const KeyValueSegment& held, const KeyValueSegment& own, CandidateIndex& index);
 
 /// Tokens in StoredTokens as a segment.
-[[nodiscard]] KeyValueSegment segment_of(const StoredTokens& tokens, const KeyValueSegment& like,
-                                         std::int64_t head_dim);
+[[nodiscard]] KeyValueSegment segment_of(const StoredTokens& tokens, std::int64_t head_dim);
 
 }  // namespace kvscope

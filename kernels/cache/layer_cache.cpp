@@ -4,11 +4,9 @@
 #include "collectors/base/parallel.h"
 #include "collectors/base/phase_range.h"
 #include "collectors/base/stopwatch.h"
-#include "kernels/attention/compact.h"
 #include "kernels/attention/ragged_attention.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace kvscope {
 namespace {
@@ -17,10 +15,14 @@ std::size_t index(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-std::vector<std::int64_t> capacities(const Plan& plan, int layer) {
-  std::vector<std::int64_t> capacity;
-  for (int head = 0; head < plan.model.kv_heads; ++head) capacity.push_back(cache_capacity(plan.at(layer, head)));
-  return capacity;
+std::vector<HeadSlots> slots_of(const Plan& plan, int layer) {
+  std::vector<HeadSlots> slots;
+  for (int head = 0; head < plan.model.kv_heads; ++head) {
+    const HeadBudget& budget = plan.at(layer, head);
+    slots.push_back(
+        {.capacity = cache_capacity(budget), .quantisation = budget.quantisation ? &*budget.quantisation : nullptr});
+  }
+  return slots;
 }
 
 /// Adds the wall time of its life to a sum.
@@ -44,7 +46,7 @@ LayerCache::LayerCache(const Plan& plan, const TokenLifetimes& lifetimes, int la
       lifetimes_(lifetimes),
       layer_(layer),
       rows_(rows),
-      storage_(rows, capacities(plan, layer), plan.model.head_dim, key_type, value_type),
+      storage_(rows, slots_of(plan, layer), plan.model.head_dim, key_type, value_type),
       heads_(index(rows * plan.model.kv_heads)) {}
 
 void LayerCache::clear() {
@@ -91,15 +93,6 @@ void LayerCache::attend(const LayerStep& call, CacheSeconds& seconds) {
   ++next_step_;
 }
 
-KeyValueSegment LayerCache::held_segment(std::int64_t row, std::int64_t head) {
-  return {.keys = storage_.keys(row, head),
-          .values = storage_.values(row, head),
-          .key_type = storage_.key_type(),
-          .value_type = storage_.value_type(),
-          .key_stride = plan_.model.head_dim,
-          .value_stride = plan_.model.head_dim};
-}
-
 KeyValueSegment LayerCache::own_segment(const LayerStep& call, std::int64_t row, std::int64_t head) {
   return {.keys = call.keys.at(row, head),
           .values = call.values.at(row, head),
@@ -121,7 +114,7 @@ void LayerCache::decide_head(const LayerStep& call, std::int64_t pair) {
                           .call = call,
                           .row = row,
                           .candidates = head.candidates,
-                          .held = held_segment(row, kv_head),
+                          .held = storage_.slots(row, kv_head),
                           .own = own_segment(call, row, kv_head),
                           .collected = head.held.collected});
   head.attended.clear();
@@ -134,8 +127,8 @@ RaggedKeys LayerCache::attended_segments(const LayerStep& call, std::int64_t pai
   const std::int64_t row = pair / call.kv_heads;
   const std::int64_t kv_head = pair % call.kv_heads;
   const KeyValueSegment own = own_segment(call, row, kv_head);
-  if (head.decision.merged_attended) return {segment_of(*head.decision.merged_attended, own, call.head_dim), {}};
-  return segments_of(head.candidates, head.decision.attended, held_segment(row, kv_head), own, head.attended_index);
+  if (head.decision.merged_attended) return {segment_of(*head.decision.merged_attended, call.head_dim), {}};
+  return segments_of(head.candidates, head.decision.attended, storage_.slots(row, kv_head), own, head.attended_index);
 }
 
 void LayerCache::carry_on(const LayerStep& call, std::int64_t pair) {
@@ -180,25 +173,26 @@ void LayerCache::move_tokens(const LayerStep& call, std::int64_t pair, const std
   for (const Stay& stay : stays) {
     if (stay.slot >= 0) slots.push_back(stay.slot);
   }
-  const auto move = [&](std::byte* rows, std::int64_t row_bytes, const StridedHeads<const void*>& own,
-                        const std::vector<std::byte>* merged) {
-    compact_rows(rows, row_bytes, slots);
-    const auto* first_own = static_cast<const std::byte*>(own.at(row, kv_head));
-    const std::int64_t own_stride = own.token_stride * element_bytes(own.type);
-    for (std::size_t i = 0; i < stays.size(); ++i) {
-      const void* source = nullptr;
-      if (merged != nullptr && stays[i].place >= 0) {
-        source = merged->data() + stays[i].place * row_bytes;
-      } else if (stays[i].slot < 0) {
-        const std::int32_t j = head.decision.carried[index(stays[i].place)];
-        source = first_own + (j - head.candidates.n_held()) * own_stride;
-      }
-      if (source != nullptr) std::memcpy(rows + static_cast<std::int64_t>(i) * row_bytes, source, index(row_bytes));
-    }
-  };
+  storage_.compact(row, kv_head, slots);
   const auto& merged = head.decision.merged_carried;
-  move(storage_.keys(row, kv_head), storage_.key_row_bytes(), call.keys, merged ? &merged->keys : nullptr);
-  move(storage_.values(row, kv_head), storage_.value_row_bytes(), call.values, merged ? &merged->values : nullptr);
+  const TokenSource own(own_segment(call, row, kv_head), call.head_dim);
+  const TokenSource changed(merged ? segment_of(*merged, call.head_dim) : KeyValueSegment{}, call.head_dim);
+  for (std::size_t i = 0; i < stays.size(); ++i) {
+    const auto slot = static_cast<std::int64_t>(i);
+    if (merged && stays[i].place >= 0) {
+      store(changed, stays[i].place, pair, slot);
+    } else if (stays[i].slot < 0) {
+      store(own, head.decision.carried[index(stays[i].place)] - head.candidates.n_held(), pair, slot);
+    }
+  }
+}
+
+void LayerCache::store(const TokenSource& tokens, std::int64_t token, std::int64_t pair, std::int64_t slot) {
+  const std::int64_t row = pair / plan_.model.kv_heads;
+  const std::int64_t kv_head = pair % plan_.model.kv_heads;
+  StoredCodes& codes = heads_[index(pair)].codes;
+  codes += storage_.store_key(row, kv_head, slot, tokens.keys.at(token), tokens.keys.type());
+  codes += storage_.store_value(row, kv_head, slot, tokens.values.at(token), tokens.values.type());
 }
 
 void LayerCache::update_held(Head& head, const std::vector<Stay>& stays) {
@@ -215,10 +209,19 @@ void LayerCache::update_held(Head& head, const std::vector<Stay>& stays) {
   head.held = std::move(held);
 }
 
-std::int64_t LayerCache::held_bytes() const noexcept {
-  std::int64_t tokens = 0;
-  for (const Head& head : heads_) tokens += static_cast<std::int64_t>(head.held.token.size());
-  return tokens * storage_.token_bytes();
+std::int64_t LayerCache::held_bytes() const {
+  std::int64_t bytes = 0;
+  for (std::size_t pair = 0; pair < heads_.size(); ++pair) {
+    const auto kv_head = static_cast<std::int64_t>(pair) % plan_.model.kv_heads;
+    bytes += static_cast<std::int64_t>(heads_[pair].held.token.size()) * storage_.token_bytes(kv_head);
+  }
+  return bytes;
+}
+
+StoredCodes LayerCache::stored_codes() const noexcept {
+  StoredCodes sum;
+  for (const Head& head : heads_) sum += head.codes;
+  return sum;
 }
 
 std::vector<std::int32_t> LayerCache::attended_positions(std::int64_t row, int head) const {

@@ -8,7 +8,7 @@ CacheLedger cache_ledger(const Plan& plan, const ModelInfo& model, std::int64_t 
   Plan of_run = plan;
   of_run.model = model;
   const PlanTotals totals = plan_totals(of_run);
-  CacheLedger ledger{.rows = totals.rows * samples, .predicted_bytes = totals.allocated_bytes * samples};
+  CacheLedger ledger{.rows = totals.rows * samples, .predicted_bytes = totals.allocated_bytes_of(samples)};
   for (const std::int64_t bytes : totals.bytes_after) ledger.held_bytes.push_back(bytes * samples);
   return ledger;
 }

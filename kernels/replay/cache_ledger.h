@@ -11,7 +11,7 @@ namespace kvscope {
 /// over all layers, key/value heads and rows, at the element types of the run.
 struct CacheLedger {
   std::int64_t rows = 0;                 ///< sequences of the batch
-  std::int64_t predicted_bytes = 0;      ///< all slots of the ragged cache
+  std::int64_t predicted_bytes = 0;      ///< all slots of the ragged cache, and parameters of quantisation once
   std::vector<std::int64_t> held_bytes;  ///< [K] predicted after each step
 };
 

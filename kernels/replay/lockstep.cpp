@@ -60,6 +60,9 @@ void Lockstep::finish() {
   add(record_.seconds.selection, run.cache().selection_seconds());
   const std::int64_t rows = rows_per_sample(engine_.model()) * samples_;
   ReplayCacheBytes& bytes = record_.cache;
+  const StoredCodes codes = run.cache().stored_codes();
+  bytes.codes += codes.elements;
+  bytes.saturated_codes += codes.saturated;
   if (rows <= bytes.rows) return;
   bytes.rows = rows;
   record_.device = run.device_bytes();

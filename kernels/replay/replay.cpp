@@ -141,7 +141,7 @@ class Replay {
     bytes.published_bytes = totals.published_bytes * count;
     bytes.full_bytes = totals.full_bytes * count;
     bytes.lossless_bytes = totals.lossless_bytes * count;
-    bytes.predicted_bytes = totals.allocated_bytes * count;
+    bytes.predicted_bytes = totals.allocated_bytes_of(count);
     return bytes;
   }
 

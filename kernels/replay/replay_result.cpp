@@ -149,15 +149,20 @@ std::vector<ReplaySample> samples_from(const Json& list, std::string_view where)
 }
 
 Json cache_json(const ReplayCacheBytes& cache) {
-  return {{"rows", cache.rows},
-          {"published_bytes", cache.published_bytes},
-          {"lossless_bytes", cache.lossless_bytes},
-          {"full_bytes", cache.full_bytes},
-          {"predicted_bytes", cache.predicted_bytes},
-          {"allocated_bytes", cache.allocated_bytes},
-          {"peak_bytes", cache.peak_bytes},
-          {"baseline_allocated_bytes", cache.baseline_allocated_bytes},
-          {"baseline_peak_bytes", cache.baseline_peak_bytes}};
+  Json json{{"rows", cache.rows},
+            {"published_bytes", cache.published_bytes},
+            {"lossless_bytes", cache.lossless_bytes},
+            {"full_bytes", cache.full_bytes},
+            {"predicted_bytes", cache.predicted_bytes},
+            {"allocated_bytes", cache.allocated_bytes},
+            {"peak_bytes", cache.peak_bytes},
+            {"baseline_allocated_bytes", cache.baseline_allocated_bytes},
+            {"baseline_peak_bytes", cache.baseline_peak_bytes}};
+  if (cache.codes > 0) {
+    json["codes"] = cache.codes;
+    json["saturated_codes"] = cache.saturated_codes;
+  }
+  return json;
 }
 
 ReplayCacheBytes cache_from(const Json& json, std::string_view where) {
@@ -170,7 +175,9 @@ ReplayCacheBytes cache_from(const Json& json, std::string_view where) {
           .allocated_bytes = count("allocated_bytes"),
           .peak_bytes = count("peak_bytes"),
           .baseline_allocated_bytes = count("baseline_allocated_bytes"),
-          .baseline_peak_bytes = count("baseline_peak_bytes")};
+          .baseline_peak_bytes = count("baseline_peak_bytes"),
+          .codes = json_field_or<std::int64_t>(json, "codes", where, 0),
+          .saturated_codes = json_field_or<std::int64_t>(json, "saturated_codes", where, 0)};
 }
 
 Json memory_json(const ReplayResult& result) {

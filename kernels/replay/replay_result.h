@@ -70,11 +70,13 @@ struct ReplayCacheBytes {
   std::int64_t published_bytes = 0;           ///< all T_K tokens, keys in float32, values in 16 bit
   std::int64_t full_bytes = 0;                ///< all T_K tokens at the run's element types
   std::int64_t lossless_bytes = 0;            ///< T_K - N_K tokens: the last step is never read again
-  std::int64_t predicted_bytes = 0;           ///< the plan's slots at the run's element types
+  std::int64_t predicted_bytes = 0;           ///< the plan's slots as stored, and quantisation parameters
   std::int64_t allocated_bytes = 0;           ///< measured: what the compressed cache allocated
   std::int64_t peak_bytes = 0;                ///< measured: the most the compressed cache held after a step
   std::int64_t baseline_allocated_bytes = 0;  ///< measured: the full cache of this run
   std::int64_t baseline_peak_bytes = 0;
+  std::int64_t codes = 0;            ///< elements that became 8-bit codes, in all batches; 0 without 8-bit heads
+  std::int64_t saturated_codes = 0;  ///< of these beyond what codes reach
 };
 
 /// Wall time of one step over all samples, in seconds.

@@ -29,6 +29,9 @@ Plan plan_of_one_head(const PricingRequest& request, const MeasuredPrice& price)
   const std::int64_t place = std::int64_t{price.layer} * plan.model.kv_heads + price.kv_head;
   for (HeadBudget& budget : plan.heads) give_rule(plan, budget, "full", retention_preset("full"));
   give_rule(plan, plan.heads[index(place)], rule.name, rule.rule);
+  if (rule.elements == StoredElements::kInt8) {
+    plan.heads[index(place)].quantisation = request.inputs.quantisation.at(index(place));
+  }
   give_prior(plan, request.inputs);
   tokens[index(place)] = request.counts[index(price.count)];
   fill_constant_counts(plan, {}, tokens);

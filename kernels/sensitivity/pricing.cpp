@@ -139,11 +139,11 @@ void check_pricing(const Engine& engine, const PricingRequest& request) {
 
 }  // namespace
 
-std::vector<PricedRule> priceable_rules() {
+std::vector<PricedRule> priceable_rules(StoredElements elements) {
   std::vector<PricedRule> rules;
   for (const std::string& name : retention_preset_names()) {
     if (name == "full") continue;
-    PricedRule priced{name, retention_preset(name)};
+    PricedRule priced{name, retention_preset(name), elements};
     priced.rule.when = RetentionTime::kAfterAttending;
     // What presets differ in only before attending or at the last step, when nothing is carried, is one rule here.
     priced.rule.losers = {};
@@ -170,6 +170,7 @@ Plan priced_plan(const PlanInputs& inputs, const PricedRule& rule, std::int64_t 
   Plan plan = blank_plan({.method = "uniform"}, inputs);
   for (HeadBudget& budget : plan.heads) give_rule(plan, budget, rule.name, rule.rule);
   give_prior(plan, inputs);
+  give_elements(plan, rule.elements, inputs);
   fill_constant_counts(plan, {}, std::vector<std::int64_t>(plan.heads.size(), tokens));
   return plan;
 }

@@ -28,13 +28,13 @@ struct PricingRequest {
 
 /// Retention presets that can be priced: all that rank tokens, selecting after attending, since the price is that of
 /// what is carried.
-[[nodiscard]] std::vector<PricedRule> priceable_rules();
+[[nodiscard]] std::vector<PricedRule> priceable_rules(StoredElements elements = StoredElements::kModel);
 
 /// Up to `n` numbers of tokens from 1 to one less than what the last step finds in a full cache, in a geometric series,
 /// each once.
 [[nodiscard]] std::vector<std::int64_t> geometric_counts(const StepTable& steps, int n);
 
-/// A plan in which every head carries up to `tokens` by this rule and attends to all there is.
+/// A plan in which every head carries up to `tokens` by this rule, stored as it says, and attends to all there is.
 [[nodiscard]] Plan priced_plan(const PlanInputs& inputs, const PricedRule& rule, std::int64_t tokens);
 
 /// Prices every head for every rule and count (SamplePricing). Samples run in parallel, each with the memory of one

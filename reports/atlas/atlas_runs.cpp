@@ -22,8 +22,11 @@ Json plan_json(const NamedPlan& named, const ReportInputs& inputs) {
     rules.push_back(to_json(rule));
   }
   Json rule_of_head = Json::array();
-  for (const HeadBudget& budget : plan.heads)
+  Json token_bytes_of_head = Json::array();
+  for (const HeadBudget& budget : plan.heads) {
     rule_of_head.push_back(std::distance(plan.rules.begin(), plan.rules.find(budget.rule)));
+    token_bytes_of_head.push_back(token_bytes(plan.model, budget) * named.totals.rows);
+  }
   return {{"name", named.name},
           {"method", plan.method},
           {"style", inputs.style_of(named.name)},
@@ -33,7 +36,7 @@ Json plan_json(const NamedPlan& named, const ReportInputs& inputs) {
           {"rule_of_head", std::move(rule_of_head)},
           {"attend", counts_of(plan, &HeadBudget::attend)},
           {"carry", counts_of(plan, &HeadBudget::carry)},
-          {"token_bytes", token_bytes(plan.model, element_bytes(plan.model)) * named.totals.rows},
+          {"token_bytes", std::move(token_bytes_of_head)},
           {"totals", to_json(named.totals, element_bytes(plan.model))},
           {"notes", plan.notes}};
 }

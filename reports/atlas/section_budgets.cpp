@@ -42,6 +42,7 @@ struct LayerShare {
   int heads = 0;
   std::int64_t attended = 0;  ///< at the last step
   std::int64_t carried = 0;   ///< the most ever held
+  std::int64_t bytes = 0;     ///< of these
 };
 
 Table layers_table(const NamedPlan& plan) {
@@ -52,8 +53,8 @@ Table layers_table(const NamedPlan& plan) {
     ++share.heads;
     share.attended += budget.attend.back();
     share.carried += cache_capacity(budget);
+    share.bytes += cache_capacity(budget) * token_bytes(plan.plan.model, budget) * plan.totals.rows;
   }
-  const std::int64_t bytes = token_bytes(plan.plan.model, element_bytes(plan.plan.model)) * plan.totals.rows;
   Table table("By layer and class, mean over heads",
               {{"layer", "Layer"},
                {"class", "Class"},
@@ -63,7 +64,7 @@ Table layers_table(const NamedPlan& plan) {
                {"allocated_bytes", "Bytes", CellFormat::kBytes}});
   for (const auto& [key, share] : shares) {
     table.add_row({key.first, key.second, share.heads, static_cast<double>(share.attended) / share.heads,
-                   static_cast<double>(share.carried) / share.heads, share.carried * bytes});
+                   static_cast<double>(share.carried) / share.heads, share.bytes});
   }
   return table;
 }

@@ -1,5 +1,6 @@
 #include "classifiers/plan/accounting.h"
 #include "classifiers/plan/capture_calibration.h"
+#include "classifiers/plan/element_budgets.h"
 #include "classifiers/plan/plan_audit.h"
 #include "classifiers/plan/plan_difference.h"
 #include "classifiers/plan/plan_methods.h"
@@ -11,6 +12,7 @@
 #include "reports/tables/plan_tables.h"
 #include "reports/tables/text_table.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,9 +48,13 @@ CommandOptions plan_options() {
           "carry", options::value<double>(), "share of T_K to carry on, in (0, 1]; 1 if only --attend is given")(
           "tokens", options::value<std::int64_t>(), "mean tokens per head to attend to and to carry")(
           "bytes", options::value<std::int64_t>(),
-          "bytes of allocated cache per sample (all rows), at the capture's element types")(
-          "rule", options::value<std::string>()->default_value(defaults.rule),
-          "retention rule of method uniform: a preset")(
+          "bytes of allocated cache per sample (all rows), as the elements are stored")(
+          "elements", options::value<std::string>(),
+          "how heads store what they carry: model (the run's types; the default, except that method sensitivity "
+          "chooses for "
+          "each head where both were priced) or int8 (8-bit codes per channel, calibrated with "
+          "the capture's ranges)")("rule", options::value<std::string>()->default_value(defaults.rule),
+                                   "retention rule of method uniform: a preset")(
           "ratio", options::value<double>()->default_value(defaults.contextual_ratio, "0.3"),
           "hack: B_C : B_S, contextual to structural budget")(
           "first-steps", options::value<int>()->default_value(defaults.first_steps),
@@ -71,6 +77,14 @@ std::optional<T> optional_option(const options::variables_map& values, const cha
   return given(values, name) ? std::optional(values[name].as<T>()) : std::nullopt;
 }
 
+std::optional<StoredElements> elements_of(const options::variables_map& values) {
+  const auto name = optional_option<std::string>(values, "elements");
+  if (!name) return std::nullopt;
+  const auto elements = stored_elements_from_name(*name);
+  if (!elements) throw usage_error("--elements is {}, expected model or int8", in_quotes(*name));
+  return elements;
+}
+
 PlanRequest request_of(const options::variables_map& values) {
   return {.method = required_option<std::string>(values, "method"),
           .compression = optional_option<double>(values, "compression"),
@@ -78,6 +92,7 @@ PlanRequest request_of(const options::variables_map& values) {
           .carry = optional_option<double>(values, "carry"),
           .tokens = optional_option<std::int64_t>(values, "tokens"),
           .bytes = optional_option<std::int64_t>(values, "bytes"),
+          .elements = elements_of(values),
           .rule = values["rule"].as<std::string>(),
           .contextual_ratio = values["ratio"].as<double>(),
           .first_steps = values["first-steps"].as<int>(),
@@ -95,6 +110,11 @@ bool needs_calibration(const PlanRequest& request) {
          (request.method == "uniform" && needs_prior(retention_preset(request.rule).score.kind));
 }
 
+bool needs_quantisation(const PlanRequest& request, const PlanInputs& inputs) {
+  if (request.elements) return *request.elements == StoredElements::kInt8;
+  return inputs.sensitivity && prices_elements(*inputs.sensitivity, StoredElements::kInt8);
+}
+
 PlanInputs inputs_of(const PlanRequest& request, const options::variables_map& values, std::ostream& err) {
   const auto path = required_option<std::string>(values, "capture");
   const Capture capture = Capture::open(path);
@@ -110,6 +130,7 @@ PlanInputs inputs_of(const PlanRequest& request, const options::variables_map& v
     inputs.made_from["sensitivity"] = origin_of(*sensitivity, sha256_of_file(*sensitivity));
   }
   if (needs_calibration(request)) inputs.calibration = calibrate_attention(capture);
+  if (needs_quantisation(request, inputs)) inputs.quantisation = calibrate_quantisation(capture);
   return inputs;
 }
 
@@ -152,6 +173,13 @@ ExitStatus make(const options::variables_map& values, const CommandContext& cont
   return 0;
 }
 
+/// ", in the cache int8 in 36 of 36 heads", or nothing.
+std::string stored_codes_text(const Plan& plan) {
+  const auto heads =
+      std::ranges::count_if(plan.heads, [](const HeadBudget& budget) { return budget.quantisation.has_value(); });
+  return heads == 0 ? std::string() : fmt::format(", in the cache int8 in {} of {} heads", heads, plan.heads.size());
+}
+
 ExitStatus show(const std::string& path, const options::variables_map& values, const CommandContext& context) {
   const Plan plan = read_plan(path);
   if (!given(values, "json")) {
@@ -159,9 +187,9 @@ ExitStatus show(const std::string& path, const options::variables_map& values, c
     context.out << fmt::format("{}: method {} for {} ({} layers, {} heads of {}), scales {}\n", path, plan.method,
                                plan.model.family, plan.model.layers, plan.model.heads, plan.model.head_dim,
                                describe(plan.steps));
-    context.out << fmt::format("keys {}, values {}, {} rows per sample\nparameters {}\n",
-                               element_name(plan.model.key_type), element_name(plan.model.value_type), totals.rows,
-                               plan.parameters.dump());
+    context.out << fmt::format("keys {}, values {}{}, {} rows per sample\nparameters {}\n",
+                               element_name(plan.model.key_type), element_name(plan.model.value_type),
+                               stored_codes_text(plan), totals.rows, plan.parameters.dump());
     context.out << fmt::format(
         "attends to {:.1f} % of T_K = {} at the last step; carries at most {:.1f} % of T_K, {:.1f} % of "
         "T_K-1 = {}\n",
@@ -229,17 +257,19 @@ ExitStatus diff(const std::string& before_path, const std::string& after_path, c
   const PlanDifference difference = plan_difference(before, before_path, after, after_path);
   if (!given(values, "json")) {
     context.out << fmt::format("before {}: {}\nafter  {}: {}\n", before_path, before.method, after_path, after.method);
-    context.out << fmt::format("of {} heads, {} have another class, {} another rule, {} other counts{}\n\n",
-                               before.heads.size(), difference.heads_of_other_class, difference.heads_of_other_rule,
-                               difference.heads_of_other_counts,
-                               difference.same_effect() ? ": applying them does the same" : "");
+    context.out << fmt::format(
+        "of {} heads, {} have another class, {} another rule, {} other counts, {} other stored elements{}\n\n",
+        before.heads.size(), difference.heads_of_other_class, difference.heads_of_other_rule,
+        difference.heads_of_other_counts, difference.heads_of_other_elements,
+        difference.same_effect() ? ": applying them does the same" : "");
   }
   const Json summary{{"before", before_path},
                      {"after", after_path},
                      {"same_effect", difference.same_effect()},
                      {"heads_of_other_class", difference.heads_of_other_class},
                      {"heads_of_other_rule", difference.heads_of_other_rule},
-                     {"heads_of_other_counts", difference.heads_of_other_counts}};
+                     {"heads_of_other_counts", difference.heads_of_other_counts},
+                     {"heads_of_other_elements", difference.heads_of_other_elements}};
   print_tables({{"changes", changed_values_table(difference)},
                 {"per_step", step_difference_table(difference)},
                 {"groups", group_difference_table(difference)},

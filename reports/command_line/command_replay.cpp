@@ -123,7 +123,11 @@ void print(const ReplayResult& result, bool as_json, std::ostream& out) {
     return;
   }
   out << text_table(replay_step_table(result)) << '\n' << text_table(replay_figure_table(result)) << '\n';
-  out << text_table(replay_cache_table(result)) << '\n' << text_table(replay_time_table(result));
+  out << text_table(replay_cache_table(result));
+  if (result.cache.codes > 0) {
+    out << fmt::format("8-bit codes: {} of {} elements saturated\n", result.cache.saturated_codes, result.cache.codes);
+  }
+  out << '\n' << text_table(replay_time_table(result));
   if (!result.requirements.empty()) out << '\n' << text_table(replay_requirement_table(result));
 }
 

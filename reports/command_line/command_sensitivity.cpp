@@ -15,8 +15,11 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <ranges>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -44,6 +47,8 @@ CommandOptions sensitivity_options() {
   add("budgets", text("LIST"),
       "tokens carried per head to price, e.g. 1,4,16,64; default: a geometric series of --budget-count numbers");
   add("budget-count", number(12), "how many numbers that series has");
+  add("elements", text("LIST")->default_value("model"),
+      "how heads store what they carry: model (the run's types), int8 (8-bit codes), or model,int8 to price both");
   add("draws", number(4), "draws of every token over which the Fisher information is averaged");
   add("draw-seed", options::value<std::uint64_t>()->value_name("S")->default_value(0), "of these draws");
   add("check", options::value<std::int64_t>()->value_name("N"),
@@ -54,10 +59,21 @@ CommandOptions sensitivity_options() {
   return command;
 }
 
-std::vector<std::int64_t> budgets_of(const options::variables_map& values, const StepTable& steps) {
-  if (!given(values, "budgets")) return geometric_counts(steps, values["budget-count"].as<int>());
+bool has_codes(const std::vector<PricedRule>& rules) {
+  return std::ranges::find(rules, StoredElements::kInt8, &PricedRule::elements) != rules.end();
+}
+
+/// @param prices_everything  whether carrying all tokens costs something, because they are stored in fewer bits
+std::vector<std::int64_t> budgets_of(const options::variables_map& values, const StepTable& steps,
+                                     bool prices_everything) {
   std::vector<std::int64_t> counts;
-  const std::int64_t most = steps.n_key(steps.size() - 1) - steps.n_query(steps.size() - 1) - 1;
+  const std::int64_t all = steps.n_key(steps.size() - 1) - steps.n_query(steps.size() - 1);
+  if (!given(values, "budgets")) {
+    counts = geometric_counts(steps, values["budget-count"].as<int>());
+    if (prices_everything) counts.push_back(all);
+    return counts;
+  }
+  const std::int64_t most = prices_everything ? all : all - 1;
   for (const int count : parse_number_list(values["budgets"].as<std::string>(), "--budgets")) {
     if (count < 1 || count > most) {
       throw usage_error("--budgets: {} tokens per head, expected 1 to {} (with more nothing is dropped)", count, most);
@@ -70,12 +86,27 @@ std::vector<std::int64_t> budgets_of(const options::variables_map& values, const
   return counts;
 }
 
-PlanInputs inputs_of(const fs::path& path) {
+std::vector<StoredElements> elements_of(const options::variables_map& values) {
+  const auto list = values["elements"].as<std::string>();
+  std::vector<StoredElements> result;
+  for (const auto& part : std::views::split(list, ',')) {
+    const std::string_view name(part.begin(), part.end());
+    const auto elements = stored_elements_from_name(name);
+    if (!elements || std::ranges::find(result, *elements) != result.end()) {
+      throw usage_error("--elements is {}, expected model, int8 or both", in_quotes(list));
+    }
+    result.push_back(*elements);
+  }
+  return result;
+}
+
+PlanInputs inputs_of(const fs::path& path, const std::vector<PricedRule>& rules) {
   const Capture capture = Capture::open(path);
   PlanInputs inputs;
   inputs.model = capture.model();
   inputs.steps = capture.steps();
   inputs.calibration = calibrate_attention(capture);
+  if (has_codes(rules)) inputs.quantisation = calibrate_quantisation(capture);
   inputs.made_from = {{"capture", {{"path", path.string()}, {"sha256", capture.sha256()}}}};
   return inputs;
 }
@@ -94,12 +125,15 @@ PricingRequest pricing_request(const options::variables_map& values, const Gener
   // Member by member: g++ 12 destroys twice what a braced initialiser held when a later one throws.
   PricingRequest request;
   request.generation = generation_request(settings, engine.classes());
-  request.rules = priceable_rules();
-  request.counts = budgets_of(values, engine.steps());
+  for (const StoredElements elements : elements_of(values)) {
+    const auto rules = priceable_rules(elements);
+    request.rules.insert(request.rules.end(), rules.begin(), rules.end());
+  }
+  request.counts = budgets_of(values, engine.steps(), has_codes(request.rules));
   request.draws = values["draws"].as<int>();
   request.seed = values["draw-seed"].as<std::uint64_t>();
   request.batch = settings.batch;
-  request.inputs = inputs_of(required_option<std::string>(values, "capture"));
+  request.inputs = inputs_of(required_option<std::string>(values, "capture"), request.rules);
   request.run = record_of_run(settings, values);
   request.partial = partial_path(values["output"].as<std::string>());
   request.resume = given(values, "resume");

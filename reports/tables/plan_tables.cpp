@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace kvscope {
@@ -43,6 +45,10 @@ struct Spread {
 
 std::string class_text(const HeadBudget& budget) {
   return budget.head_class ? std::string(head_class_name(*budget.head_class)) : "-";
+}
+
+std::string_view elements_text(const HeadBudget& budget) {
+  return stored_elements_name(budget.quantisation ? StoredElements::kInt8 : StoredElements::kModel);
 }
 
 std::string grid_text(const StepShape& step) {
@@ -117,25 +123,30 @@ Table plan_class_table(const Plan& plan) {
     Spread attended;
     Spread capacity;
   };
-  std::map<std::pair<std::string, std::string>, Group> groups;
+  std::map<std::tuple<std::string, std::string, std::string>, Group> groups;
+  bool has_codes = false;
   for (const HeadBudget& budget : plan.heads) {
-    Group& group = groups[{class_text(budget), budget.rule}];
+    has_codes = has_codes || budget.quantisation;
+    Group& group = groups[{class_text(budget), budget.rule, std::string(elements_text(budget))}];
     group.attended.add(budget.attend.back());
     group.capacity.add(cache_capacity(budget));
   }
-  Table table("Per class: tokens attended to at the last step, and most tokens held",
-              {{"class", "", CellFormat::kPlain},
-               {"rule", "", CellFormat::kPlain},
-               {"heads", "", CellFormat::kPlain},
-               {"attended_least", "attended least", CellFormat::kPlain},
-               {"attended_mean", "mean", CellFormat::kFixed, 1},
-               {"attended_most", "most", CellFormat::kPlain},
-               {"held_least", "held least", CellFormat::kPlain},
-               {"held_mean", "mean", CellFormat::kFixed, 1},
-               {"held_most", "most", CellFormat::kPlain}});
+  std::vector<Column> columns = {{"class", "", CellFormat::kPlain}, {"rule", "", CellFormat::kPlain}};
+  if (has_codes) columns.push_back({"elements", "", CellFormat::kPlain});
+  columns.insert(columns.end(), {{"heads", "", CellFormat::kPlain},
+                                 {"attended_least", "attended least", CellFormat::kPlain},
+                                 {"attended_mean", "mean", CellFormat::kFixed, 1},
+                                 {"attended_most", "most", CellFormat::kPlain},
+                                 {"held_least", "held least", CellFormat::kPlain},
+                                 {"held_mean", "mean", CellFormat::kFixed, 1},
+                                 {"held_most", "most", CellFormat::kPlain}});
+  Table table("Per class: tokens attended to at the last step, and most tokens held", std::move(columns));
   for (const auto& [key, group] : groups) {
-    table.add_row({key.first, key.second, group.attended.count, group.attended.low, group.attended.mean(),
-                   group.attended.high, group.capacity.low, group.capacity.mean(), group.capacity.high});
+    std::vector<Cell> cells = {std::get<0>(key), std::get<1>(key)};
+    if (has_codes) cells.emplace_back(std::get<2>(key));
+    cells.insert(cells.end(), {group.attended.count, group.attended.low, group.attended.mean(), group.attended.high,
+                               group.capacity.low, group.capacity.mean(), group.capacity.high});
+    table.add_row(std::move(cells));
   }
   return table;
 }
@@ -203,6 +214,10 @@ Table plan_cost_table(const Plan& plan) {
   add("full: all tokens, this run's types", totals.full_bytes, totals.full_flops / 1e9);
   add("lossless: tokens that are read again", totals.lossless_bytes, totals.full_flops / 1e9);
   add("this plan, allocated", totals.allocated_bytes, totals.compressed_flops / 1e9);
+  if (totals.parameter_bytes > 0) {
+    table.add_row(
+        {std::string("  of it scales and offsets, shared by all samples"), totals.parameter_bytes, Cell(), Cell()});
+  }
   add("this plan, most held at once", totals.peak_bytes, Cell());
   return table;
 }

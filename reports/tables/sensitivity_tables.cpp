@@ -54,7 +54,7 @@ std::vector<std::int64_t> heads_by_cost(const std::vector<double>& costs) {
 
 Table uniform_cost_table(const Sensitivity& sensitivity) {
   std::vector<Column> columns = {{"tokens", "tokens per head"}};
-  for (const PricedRule& rule : sensitivity.rules) columns.push_back({rule.name, "", CellFormat::kPlain, 3});
+  for (const PricedRule& rule : sensitivity.rules) columns.push_back({label(rule), "", CellFormat::kPlain, 3});
   columns.push_back({"cheapest", "cheapest of each head", CellFormat::kPlain, 3});
   columns.push_back({"low", "2.5 %", CellFormat::kPlain, 3});
   columns.push_back({"high", "97.5 %", CellFormat::kPlain, 3});
@@ -87,7 +87,7 @@ Table head_cost_table(const Sensitivity& sensitivity) {
               {{"layer", ""}, {"head", ""}, {"cost", "", CellFormat::kPlain, 3}, {"rule", "cheapest rule"}});
   for (const std::int64_t i : heads_by_cost(costs)) {
     table.add_row({i / sensitivity.model.kv_heads, i % sensitivity.model.kv_heads, costs[index(i)],
-                   sensitivity.rules[index(prices[index(i)].rule)].name});
+                   label(sensitivity.rules[index(prices[index(i)].rule)])});
   }
   return table;
 }
@@ -100,7 +100,7 @@ Table price_check_table(const Sensitivity& sensitivity, const PriceCheck& check)
                                                           {"estimated", "", CellFormat::kPlain, 3},
                                                           {"measured", "", CellFormat::kPlain, 3}});
   for (const MeasuredPrice& price : check.prices) {
-    table.add_row({std::int64_t{price.layer}, std::int64_t{price.kv_head}, sensitivity.rules[index(price.rule)].name,
+    table.add_row({std::int64_t{price.layer}, std::int64_t{price.kv_head}, label(sensitivity.rules[index(price.rule)]),
                    sensitivity.counts[index(price.count)], price.estimated, price.measured});
   }
   return table;

@@ -21,10 +21,20 @@ constexpr std::array<AttentionShape, 6> kShapes = {
     {{64, 256, 680}, {64, 256, 204}, {128, 1024, 2521}, {128, 1024, 756}, {128, 4096, 10521}, {128, 4096, 3156}}};
 constexpr std::size_t kQuickShapes = 2;
 
-AlignedBytes encoded(const std::vector<float>& values, ElementType type) {
+// Codes for normally distributed numbers: few of them saturate.
+constexpr float kCodeRange = 4.5F;
+
+AlignedBytes encoded(const std::vector<float>& values, ElementType type, const ChannelQuantisation& codes) {
   const auto count = static_cast<std::int64_t>(values.size());
   AlignedBytes bytes(count * element_bytes(type));
-  convert_from_float(values.data(), count, type, bytes.data());
+  if (type != ElementType::kInt8) {
+    convert_from_float(values.data(), count, type, bytes.data());
+    return bytes;
+  }
+  auto* target = reinterpret_cast<std::int8_t*>(bytes.data());
+  const std::int64_t head_dim = std::ssize(codes.scale);
+  for (std::int64_t at = 0; at < count; at += head_dim)
+    quantise(values.data() + at, codes.parameters(), head_dim, target + at);
   return bytes;
 }
 
@@ -41,13 +51,16 @@ std::span<const AttentionShape> attention_shapes(bool quick) {
 
 AttentionProblem::AttentionProblem(AttentionShape shape, AttentionTypes types, std::int64_t different_bytes)
     : shape_(shape), types_(types), scale_(1.0F / std::sqrt(static_cast<float>(shape.head_dim))) {
+  const std::vector<float> range(static_cast<std::size_t>(shape.head_dim), kCodeRange);
+  const std::vector<float> minimum(range.size(), -kCodeRange);
+  codes_ = quantisation_of_range(minimum, range);
   const std::int64_t query_count = shape.heads * shape.n_query * shape.head_dim;
   const std::int64_t key_count = shape.heads * shape.n_key * shape.head_dim;
   const std::int64_t query_bytes = query_count * element_bytes(types.queries);
   const std::int64_t key_bytes = key_count * element_bytes(types.keys_values);
-  const AlignedBytes queries = encoded(normal_values(query_count, 1), types.queries);
-  const AlignedBytes keys = encoded(normal_values(key_count, 2), types.keys_values);
-  const AlignedBytes values = encoded(normal_values(key_count, 3), types.keys_values);
+  const AlignedBytes queries = encoded(normal_values(query_count, 1), types.queries, codes_);
+  const AlignedBytes keys = encoded(normal_values(key_count, 2), types.keys_values, codes_);
+  const AlignedBytes values = encoded(normal_values(key_count, 3), types.keys_values, codes_);
   const auto add = [&](const void* source, std::int64_t bytes) {
     AlignedBytes& copy = memory_.emplace_back(bytes);
     if (source != nullptr) std::memcpy(copy.data(), source, static_cast<std::size_t>(bytes));
@@ -69,7 +82,14 @@ void AttentionProblem::spoil_output() {
 std::vector<float> AttentionProblem::decoded(const void* data, ElementType type, std::int64_t offset,
                                              std::int64_t count) const {
   std::vector<float> values(static_cast<std::size_t>(count));
-  convert_to_float(static_cast<const std::byte*>(data) + offset * element_bytes(type), type, count, values.data());
+  const std::byte* first = static_cast<const std::byte*>(data) + offset * element_bytes(type);
+  if (type != ElementType::kInt8) {
+    convert_to_float(first, type, count, values.data());
+    return values;
+  }
+  for (std::int64_t at = 0; at < count; at += shape_.head_dim) {
+    dequantise(reinterpret_cast<const std::int8_t*>(first) + at, codes(), shape_.head_dim, values.data() + at);
+  }
   return values;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "collectors/base/element_type.h"
+#include "collectors/compute/quantisation.h"
 #include "tests/benchmarks/aligned_bytes.h"
 
 #include <array>
@@ -31,8 +32,8 @@ struct AttentionShape {
 
 /// Element types of a problem.
 struct AttentionTypes {
-  ElementType queries = ElementType::kFloat32;  ///< and of the output
-  ElementType keys_values = ElementType::kFloat32;
+  ElementType queries = ElementType::kFloat32;      ///< and of the output
+  ElementType keys_values = ElementType::kFloat32;  ///< also int8: codes with a scale and an offset per channel
 };
 
 /// Dense attention of some heads, with copies of its tensors that are used in turn, so that no call finds
@@ -52,6 +53,8 @@ class AttentionProblem {
   [[nodiscard]] const AttentionShape& shape() const noexcept { return shape_; }
   [[nodiscard]] const AttentionTypes& types() const noexcept { return types_; }
   [[nodiscard]] float scale() const noexcept { return scale_; }
+  /// What int8 keys and values stand for, all heads alike.
+  [[nodiscard]] CodeParameters codes() const noexcept { return codes_.parameters(); }
   /// No |logit| is larger: the product of the longest query's and the longest key's length, scaled.
   [[nodiscard]] float logit_bound() const;
   [[nodiscard]] std::size_t copies() const noexcept { return copies_.size(); }
@@ -73,6 +76,7 @@ class AttentionProblem {
   AttentionShape shape_;
   AttentionTypes types_;
   float scale_;
+  ChannelQuantisation codes_;
   std::vector<AlignedBytes> memory_;
   std::vector<Copy> copies_;
   std::size_t latest_ = 0;

@@ -13,7 +13,10 @@ void race_peers(BenchmarkRun& run, const AttentionShape& shape, int threads) {
   peers.push_back(own_attention(problem, threads, LogitBound::kGiven));
   AttentionProblem full(shape, {}, different_bytes);
   AttentionProblem half(shape, {.keys_values = ElementType::kFloat16}, different_bytes);
-  for (auto& [other, name] : {std::pair(&full, "kvscope, float32"), std::pair(&half, "kvscope, float16 K and V")}) {
+  AttentionProblem codes(shape, {.queries = ElementType::kBFloat16, .keys_values = ElementType::kInt8},
+                         different_bytes);
+  for (auto& [other, name] : {std::pair(&full, "kvscope, float32"), std::pair(&half, "kvscope, float16 K and V"),
+                              std::pair(&codes, "kvscope, 8-bit K and V")}) {
     peers.push_back(own_attention(*other, threads));
     peers.back().name = name;
   }

@@ -5,7 +5,9 @@ namespace kvscope::benchmark {
 namespace {
 
 void race_peers(BenchmarkRun& run, const AttentionShape& shape, int threads, const OpenBlas* openblas) {
-  AttentionProblem problem(shape, {}, run.request().quick ? 0 : beyond_cache_bytes());
+  const std::int64_t different_bytes = run.request().quick ? 0 : beyond_cache_bytes();
+  AttentionProblem problem(shape, {}, different_bytes);
+  AttentionProblem codes(shape, {.keys_values = ElementType::kInt8}, different_bytes);
   std::vector<AttentionPeer> peers = {own_attention(problem, threads)};
   if (openblas != nullptr) peers.push_back(openblas->attention(problem, threads));
   if (auto onednn = onednn_attention(problem, threads)) peers.push_back(std::move(*onednn));
@@ -17,6 +19,8 @@ void race_peers(BenchmarkRun& run, const AttentionShape& shape, int threads, con
                                    .ceiling = run.ceilings(threads).multiply_add,
                                    .tolerance = kFloat32Tolerance};
   peers.push_back(own_attention(problem, threads, LogitBound::kGiven));
+  peers.push_back(own_attention(codes, threads));
+  peers.back().name = "kvscope, 8-bit K and V";
   race_attention(run, peers, labels);
   if (threads == 1) return;
   // A race of its own: changing the number of threads sends those of the pool away, and the others share it.

@@ -21,7 +21,9 @@ AttentionPeer own_attention(AttentionProblem& problem, int threads, LogitBound b
                                     .value_type = types.keys_values,
                                     .key_stride = shape.head_dim,
                                     .value_stride = shape.head_dim,
-                                    .n_token = shape.n_key};
+                                    .n_token = shape.n_key,
+                                    .key_codes = problem.codes(),
+                                    .value_codes = problem.codes()};
       keys[i].push_back({segment, KeyValueSegment{}});
     }
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the checkpoint fuzzers beside this script: tiny files in the formats of torch.save and safetensors,
-and indices of shards.
+"""Writes seeds of the fuzzers beside this script: tiny files in the formats of torch.save and safetensors, indices of
+shards, and a plan.
 
 usage: make_corpus.py
 
@@ -111,6 +111,13 @@ files["fuzz_checkpoint_index/torch.json"] = json.dumps(
     {"metadata": {"total_size": 96}, "weight_map": {"pos_start": "pytorch_model-00001-of-00002.bin",
                                                     "head.bias": "pytorch_model-00002-of-00002.bin"}}, indent=2).encode()
 files["fuzz_checkpoint_index/escape.json"] = b'{"weight_map":{"a":"../model.safetensors","b":"\\u00e9.bin"}}'
+# A plan with a head of 8-bit elements, from the one of another seed.
+plan = json.loads((here / "fuzz_plan/hack.json").read_text())
+plan["model"]["head_dim"] = 2
+plan["heads"][1]["elements"] = "int8"
+plan["heads"][1]["quantisation"] = {"key": {"scale": [0.02, 0.01], "offset": [0.5, -1.25]},
+                                    "value": {"scale": [0.125, 3e-3], "offset": [0, 1]}}
+files["fuzz_plan/int8.json"] = json.dumps(plan, separators=(",", ":")).encode()
 for name, content in files.items():
     (here / name).parent.mkdir(parents=True, exist_ok=True)
     (here / name).write_bytes(content)

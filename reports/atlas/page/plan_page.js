@@ -30,15 +30,20 @@ class PlanExplorer {
     const nStep = plan.steps.length;
     const all = plan.steps[nStep - 1].keys;
     const scale = makeScale("linear", 0, 1);
-    const bytes = (tokens) => bytesText(Math.round(tokens * plan.token_bytes));
     const cells = Array.from({ length: model.layers }, (_, layer) => element("tr", {},
       element("th", { scope: "row" }, String(layer)),
       plan.steps.map((step, k) => {
         let sum = 0;
-        for (let head = 0; head < model.kv_heads; ++head) sum += rows.values[(layer * model.kv_heads + head) * nStep + k];
+        let bytes = 0;
+        for (let head = 0; head < model.kv_heads; ++head) {
+          const row = layer * model.kv_heads + head;
+          const tokens = rows.values[row * nStep + k];
+          sum += tokens;
+          bytes += tokens * plan.token_bytes[row];
+        }
         const mean = sum / model.kv_heads;
         const color = colorAt(atlas.palette, scale.position(mean / all));
-        const cell = element("td", { class: "heat number", title: `layer ${layer}, ${step.name}: ${numberText(sum)} tokens in ${counted(model.kv_heads, "head")}, ${bytes(sum)} per sample` }, numberText(mean, 3));
+        const cell = element("td", { class: "heat number", title: `layer ${layer}, ${step.name}: ${numberText(sum)} tokens in ${counted(model.kv_heads, "head")}, ${bytesText(bytes)} per sample` }, numberText(mean, 3));
         cell.style.backgroundColor = cssColor(color);
         cell.style.color = textColorOn(color);
         return cell;
@@ -63,7 +68,7 @@ class PlanExplorer {
       const layer = Math.floor(row / model.kv_heads);
       const head = (row % model.kv_heads) * (model.heads / model.kv_heads);
       const tokens = largest(row);
-      const text = `${headName({ layer, head })}: ${tokens} tokens, ${bytesText(tokens * plan.token_bytes)}, rule ${plan.rule_names[plan.rule_of_head[row]]}`;
+      const text = `${headName({ layer, head })}: ${tokens} tokens, ${bytesText(tokens * plan.token_bytes[row])}, rule ${plan.rule_names[plan.rule_of_head[row]]}`;
       return { kind: classOf(headIndex(layer, head)) || "ink", point: [layer + (row % model.kv_heads + 0.5) / model.kv_heads - 0.5, tokens, text, routeAddress("head", [layer, head])] };
     });
     const kinds = [...new Set(points.map(({ kind }) => kind))];

@@ -193,6 +193,30 @@ TEST_SUITE("classifiers.plan.accounting") {
     CHECK(totals.carried_share_of_earlier() == doctest::Approx(1.0));
   }
 
+  TEST_CASE("heads of 8-bit elements pay a byte per element and their parameters once") {
+    Plan plan = testing::small_plan();
+    const PlanTotals wide = plan_totals(plan);
+    CHECK(wide.parameter_bytes == 0);
+    CHECK_FALSE(to_json(wide, {4, 4})["bytes"].contains("parameters"));
+    plan.heads[0].quantisation = testing::small_quantisation();
+    plan.heads[3].quantisation = testing::small_quantisation();
+    const PlanTotals totals = plan_totals(plan);
+    // Two heads of 128 bytes a slot as before, two of 8 x (1 + 1) bytes in each of 2 rows.
+    CHECK(totals.bytes_after == std::vector<std::int64_t>{2 * 128 + 2 * 32, 10 * 128 + 10 * 32, 0});
+    CHECK(totals.peak_bytes == 10 * 128 + 10 * 32);
+    // A scale and an offset in float32 for 8 channels of K and of V.
+    CHECK(totals.parameter_bytes == 2 * 2 * 2 * 8 * 4);
+    CHECK(totals.allocated_bytes == 10 * 128 + 10 * 32 + 256);
+    CHECK(totals.allocated_bytes_of(1) == totals.allocated_bytes);
+    CHECK(totals.allocated_bytes_of(5) == 5 * (10 * 128 + 10 * 32) + 256);
+    CHECK(to_json(totals, {4, 4})["bytes"]["parameters"] == 256);
+    // What would have been without a plan, and what attention computes, is as it was.
+    CHECK(totals.full_bytes == wide.full_bytes);
+    CHECK(totals.lossless_bytes == wide.lossless_bytes);
+    CHECK(totals.published_bytes == wide.published_bytes);
+    CHECK(totals.compressed_flops == wide.compressed_flops);
+  }
+
   TEST_CASE("query heads that share keys each pay for attention but not for memory") {
     Plan plan = testing::small_plan();
     const PlanTotals alone = plan_totals(plan);

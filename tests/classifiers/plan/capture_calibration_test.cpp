@@ -6,11 +6,36 @@
 #include "support/synthetic_capture.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <functional>
 #include <limits>
+#include <string>
+#include <vector>
 
 using namespace kvscope;
+
+namespace {
+
+/// Changes key_range and value_range of every step.
+void write_ranges(const std::filesystem::path& path, const std::function<void(int step, Array<float>& range)>& change) {
+  const int n_step = Capture::open(path).steps().size();
+  Hdf5File file = Hdf5File::open_for_writing(path);
+  for (int step = 0; step < n_step; ++step) {
+    for (const char* name : {"key_range", "value_range"}) {
+      const std::string dataset = fmt::format("/means/step_{:02}/{}", step, name);
+      Array<float> range = file.read<float>(dataset);
+      change(step, range);
+      file.write_slab(dataset, {0, 0, 0, 0, 0}, range);
+    }
+  }
+  file.close();
+}
+
+}  // namespace
 
 TEST_SUITE("classifiers.plan.capture_calibration") {
   // The prior weights of a step, times the tokens they stand for, are its attention: they add up to 1.
@@ -65,6 +90,68 @@ TEST_SUITE("classifiers.plan.capture_calibration") {
     for (std::int64_t i = 0; i < from_means.prior.size(); ++i) {
       CHECK(from_samples.prior.data()[i] == doctest::Approx(from_means.prior.data()[i]).epsilon(1e-5));
     }
+  }
+
+  TEST_CASE("codes span what was seen in both branches and all steps that are read again") {
+    const testing::TemporaryFolder folder;
+    testing::write_synthetic_capture(folder / "c.h5", {});
+    write_ranges(folder / "c.h5", [](int step, Array<float>& range) {
+      // Of every channel: -1 to 1, but where one branch of one step saw more; the last step's tokens are never stored.
+      for (std::int64_t branch = 0; branch < range.extent(0); ++branch) {
+        for (std::int64_t layer = 0; layer < range.extent(1); ++layer) {
+          for (std::int64_t head = 0; head < range.extent(2); ++head) {
+            const bool wider = step == 1 && branch == 1 && layer == 1 && head == 0;
+            std::ranges::fill(range.slice(branch, layer, head, 0), step == 3 ? -100.0F : -1.0F);
+            std::ranges::fill(range.slice(branch, layer, head, 1), step == 3 ? 100.0F : wider ? 3.0F : 1.0F);
+          }
+        }
+      }
+    });
+    const Capture capture = Capture::open(folder / "c.h5");
+    REQUIRE(capture.steps().size() == 4);
+    const auto quantisation = calibrate_quantisation(capture);
+    const auto kv_heads = static_cast<std::size_t>(capture.model().kv_heads);
+    const auto head_dim = static_cast<std::size_t>(capture.model().head_dim);
+    REQUIRE(quantisation.size() == static_cast<std::size_t>(capture.model().layers) * kv_heads);
+    for (std::size_t head = 0; head < quantisation.size(); ++head) {
+      const bool wider = head == kv_heads;  // layer 1, head 0
+      for (const ChannelQuantisation* channels : {&quantisation[head].key, &quantisation[head].value}) {
+        CHECK(channels->scale == std::vector<float>(head_dim, static_cast<float>((wider ? 4.0 : 2.0) / 254.0)));
+        CHECK(channels->offset == std::vector<float>(head_dim, wider ? 1.0F : 0.0F));
+      }
+    }
+  }
+
+  TEST_CASE("ranges that are missing or none are refused") {
+    const testing::TemporaryFolder folder;
+    testing::write_synthetic_capture(folder / "c.h5", {});
+    const auto refused = [&](const auto&... words) {
+      testing::check_error(
+          ErrorCode::kBadInput, [&] { (void)calibrate_quantisation(Capture::open(folder / "c.h5")); }, "c.h5",
+          words...);
+    };
+    write_ranges(folder / "c.h5", [](int, Array<float>& range) {
+      // A minimum of 1 above a maximum of -1.
+      std::ranges::fill(range.values(), 1.0F);
+      for (std::int64_t branch = 0; branch < range.extent(0); ++branch) {
+        for (std::int64_t layer = 0; layer < range.extent(1); ++layer) {
+          for (std::int64_t head = 0; head < range.extent(2); ++head)
+            std::ranges::fill(range.slice(branch, layer, head, 1), -1.0F);
+        }
+      }
+    });
+    refused("key_range", "channel 0 of layer 0, head 0");
+    write_ranges(folder / "c.h5", [](int, Array<float>& range) {
+      std::ranges::fill(range.values(), std::numeric_limits<float>::quiet_NaN());
+    });
+    refused("key_range", "finite");
+    {
+      Hdf5File file = Hdf5File::open_for_writing(folder / "c.h5");
+      file.remove("/means/step_02/value_range");
+      file.remove("/means/step_01/key_range");
+      file.close();
+    }
+    refused("key_range", "step 1", "missing");
   }
 
   TEST_CASE("attention that is no number is refused") {

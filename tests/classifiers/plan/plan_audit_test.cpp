@@ -46,6 +46,19 @@ TEST_SUITE("classifiers.plan.plan_audit") {
     for (const PlanFinding& f : audit_derived_fields(document, plan)) CHECK_FALSE(f.passed);
   }
 
+  TEST_CASE("totals that forget that heads store 8 bits are found out") {
+    Plan plan = testing::small_plan();
+    const Json wide = to_json(plan);
+    plan.heads[1].quantisation = testing::small_quantisation();
+    Json document = to_json(plan);
+    for (const PlanFinding& f : audit_derived_fields(document, plan)) CHECK(f.passed);
+    document["totals"] = wide["totals"];
+    CHECK_FALSE(finding(audit_derived_fields(document, plan), "totals").passed);
+    document = to_json(plan);
+    document["totals"]["bytes"].erase("parameters");
+    CHECK(finding(audit_derived_fields(document, plan), "totals").detail.find("parameters") != std::string::npos);
+  }
+
   TEST_CASE("a plan is recognised by its capture and no other") {
     const testing::TemporaryFolder folder;
     testing::write_synthetic_capture(folder / "a.h5", {});

@@ -50,6 +50,20 @@ TEST_SUITE("classifiers.plan.plan_difference") {
     CHECK(difference.layers[1].attended_after == doctest::Approx(7.5));
   }
 
+  TEST_CASE("heads that store other elements or quantise otherwise have another effect") {
+    Plan coded = testing::small_plan();
+    coded.heads[1].quantisation = testing::small_quantisation();
+    coded.heads[2].quantisation = testing::small_quantisation();
+    const PlanDifference difference = plan_difference(testing::small_plan(), "a", coded, "b");
+    CHECK(difference.heads_of_other_elements == 2);
+    CHECK(difference.heads_of_other_counts == 0);
+    CHECK_FALSE(difference.same_effect());
+    Plan other = coded;
+    other.heads[2].quantisation->value.offset[7] += 0.1F;
+    CHECK(plan_difference(coded, "a", other, "b").heads_of_other_elements == 1);
+    CHECK(plan_difference(coded, "a", coded, "b").same_effect());
+  }
+
   TEST_CASE("settings alone change no effect") {
     Plan renamed = testing::small_plan();
     renamed.method = "by hand";

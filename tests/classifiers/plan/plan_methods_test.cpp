@@ -83,6 +83,11 @@ PlanInputs inputs(const ModelInfo& model, const StepTable& steps, int n_contextu
   return {model, steps, first_heads_contextual(model, n_contextual), calibration(model, steps), Json()};
 }
 
+std::int64_t slots_of(const Plan& plan) {
+  return std::accumulate(plan.heads.begin(), plan.heads.end(), std::int64_t{0},
+                         [](std::int64_t sum, const HeadBudget& budget) { return sum + cache_capacity(budget); });
+}
+
 std::int64_t carried_at(const Plan& plan, int step) {
   return plan_totals(plan).carried[static_cast<std::size_t>(step)];
 }
@@ -319,5 +324,56 @@ TEST_SUITE("classifiers.plan.plan_methods") {
         CHECK(plan_totals(plan).attended.back() == 36 * 65);
       }
     }
+  }
+
+  TEST_CASE("every method stores 8-bit elements with the same counts") {
+    PlanInputs from = inputs(bundled(), bundled_steps(), 2);
+    for (int head = 0; head < 36; ++head) {
+      const ChannelQuantisation channels{std::vector<float>(32, 0.5F),
+                                         std::vector<float>(32, static_cast<float>(head))};
+      from.quantisation.push_back({.key = channels, .value = channels});
+    }
+    for (const std::string method : {"full", "lossless", "uniform", "hack", "hack++"}) {
+      CAPTURE(method);
+      PlanRequest request{.method = method};
+      if (method != "full" && method != "lossless") request.compression = 0.6;
+      const Plan wide = make_plan(request, from);
+      request.elements = StoredElements::kInt8;
+      const Plan coded = make_plan(request, from);
+      CHECK(coded.parameters["elements"] == "int8");
+      CHECK_FALSE(wide.parameters.contains("elements"));
+      for (std::size_t i = 0; i < coded.heads.size(); ++i) {
+        CHECK(coded.heads[i].carry == wide.heads[i].carry);
+        CHECK(coded.heads[i].attend == wide.heads[i].attend);
+        CHECK_FALSE(wide.heads[i].quantisation);
+        CHECK(coded.heads[i].quantisation == from.quantisation[i]);
+      }
+      // A quarter of float32, and 16 bytes of parameters per channel and head.
+      CHECK(plan_totals(coded).allocated_bytes == plan_totals(wide).allocated_bytes / 4 + 36 * 32 * 16);
+      CHECK(plan_totals(coded).full_bytes == plan_totals(wide).full_bytes);
+    }
+  }
+
+  TEST_CASE("bytes buy about four times as many 8-bit tokens as float32 ones and parameters are paid for") {
+    PlanInputs from = inputs(bundled(), bundled_steps(), 2);
+    const ChannelQuantisation channels{std::vector<float>(32, 0.5F), std::vector<float>(32, 0.0F)};
+    from.quantisation.assign(36, {.key = channels, .value = channels});
+    const std::int64_t parameters = 36 * 32 * 16;
+    PlanRequest request{.method = "uniform", .bytes = 200'000};
+    const Plan wide = make_plan(request, from);
+    request.elements = StoredElements::kInt8;
+    const Plan coded = make_plan(request, from);
+    CHECK(plan_totals(coded).allocated_bytes <= 200'000);
+    CHECK(slots_of(wide) == 200'000 / (2 * 256));
+    CHECK(slots_of(coded) == (200'000 - parameters) / (2 * 64));
+    request.bytes = parameters + 36 * 2 * 64 - 1;
+    check_refused(request, from, ErrorCode::kUsage, "one token");
+    request.bytes = parameters + 36 * 2 * 64;
+    CHECK(cache_capacity(make_plan(request, from).heads[35]) == 1);
+  }
+
+  TEST_CASE("8-bit elements without ranges are refused") {
+    PlanRequest request{.method = "lossless", .elements = StoredElements::kInt8};
+    check_refused(request, inputs(bundled(), bundled_steps(), 2), ErrorCode::kUsage, "ranges");
   }
 }

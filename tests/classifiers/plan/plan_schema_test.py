@@ -26,12 +26,12 @@ METHODS = [
     ["lossless"],
     ["uniform", "--compression", "0.5", "--rule", "window"],
     ["hack", "--compression", "0.6"],
-    ["hack++", "--attend", "0.4", "--carry", "0.2"],
+    ["hack++", "--attend", "0.4", "--carry", "0.2", "--elements", "int8"],
 ]
 
 
 def write_capture(path):
-    """The smallest capture that a plan can be made from: geometry and column means."""
+    """The smallest capture that a plan can be made from: geometry, column means and ranges of keys and values."""
     draw = numpy.random.default_rng(7)
     tokens = [side * side for side in SIDES]
     model = {"family": "var", "fingerprint": "00" * 32, "layers": LAYERS, "heads": HEADS, "kv_heads": HEADS,
@@ -45,6 +45,9 @@ def write_capture(path):
             attention = draw.random((2, LAYERS, HEADS, sum(tokens[: step + 1]))).astype("f4")
             attention /= attention.sum(axis=-1, keepdims=True)
             file[f"means/step_{step:02d}/column_mean"] = attention
+            for name in ("key_range", "value_range"):
+                low, high = numpy.sort(draw.normal(size=(2, 2, LAYERS, HEADS, 16)).astype("f4"), axis=0)
+                file[f"means/step_{step:02d}/{name}"] = numpy.stack([low, high, (low + high) / 2], axis=3)
             file[f"means/step_{step:02d}"].attrs["samples"] = 4
 
 
@@ -77,6 +80,11 @@ def broken_plans(plan):
     yield "even width", changed(lambda p: p["rules"][rule]["smooth"].update(width=4))
     yield "a set twice", changed(lambda p: p["rules"][rule]["protect"].update(gives_way=["first-steps"] * 3))
     yield "element type", changed(lambda p: p["model"].update(key_type="float9"))
+    if "quantisation" in plan["heads"][0]:
+        yield "kind of elements", changed(lambda p: p["heads"][0].update(elements="int4"))
+        yield "lack of parameters", changed(lambda p: p["heads"][0].pop("quantisation"))
+        yield "lack of offsets", changed(lambda p: p["heads"][0]["quantisation"]["key"].pop("offset"))
+        yield "scale of 0", changed(lambda p: p["heads"][0]["quantisation"]["value"]["scale"].__setitem__(3, 0))
     yield "hash", changed(lambda p: p["made_from"]["capture"].update(sha256="abc"))
 
 

@@ -48,6 +48,7 @@ void check_equal(const Plan& a, const Plan& b) {
     CHECK(a.heads[i].rule == b.heads[i].rule);
     CHECK(a.heads[i].attend == b.heads[i].attend);
     CHECK(a.heads[i].carry == b.heads[i].carry);
+    CHECK(a.heads[i].quantisation == b.heads[i].quantisation);
   }
   CHECK(a.prior.shape() == b.prior.shape());
   CHECK(std::ranges::equal(a.prior.values(), b.prior.values()));
@@ -83,6 +84,51 @@ TEST_SUITE("classifiers.plan.plan") {
     const Json json = to_json(plan);
     CHECK(json["heads"][3]["prior"][0].size() == 1);
     CHECK(json["heads"][3]["prior"][2].size() == 3);
+  }
+
+  TEST_CASE("parameters of 8-bit heads survive to the last bit and other heads say nothing of elements") {
+    const testing::TemporaryFolder folder;
+    Plan plan = testing::small_plan();
+    plan.heads[2].quantisation = testing::small_quantisation();
+    write_plan(folder / "plan.json", plan);
+    check_equal(read_plan(folder / "plan.json"), plan);
+    Json json = to_json(plan);
+    CHECK(json["heads"][2]["elements"] == "int8");
+    CHECK(json["heads"][2]["quantisation"]["value"]["offset"].size() == 8);
+    CHECK_FALSE(json["heads"][1].contains("elements"));
+    CHECK_FALSE(json["heads"][1].contains("quantisation"));
+    json["heads"][2]["elements"] = "model";
+    CHECK_FALSE(plan_from_json(json, "p.json").heads[2].quantisation);
+  }
+
+  TEST_CASE("parameters of 8-bit heads that are missing or wrong name the head and the field and the channel") {
+    const auto refuse = [](const std::function<void(Json&)>& change, const auto&... words) {
+      Plan plan = testing::small_plan();
+      plan.heads[2].quantisation = testing::small_quantisation();
+      Json json = to_json(plan);
+      change(json["heads"][2]);
+      testing::check_error(
+          ErrorCode::kBadInput, [&] { (void)plan_from_json(json, "p.json"); }, "p.json", "layer 1, head 0", words...);
+    };
+    refuse([](Json& j) { j["elements"] = "int4"; }, "'elements'", "int4", "model or int8");
+    refuse([](Json& j) { j["elements"] = 8; }, "'elements'");
+    refuse([](Json& j) { j.erase("quantisation"); }, "'quantisation'", "missing");
+    refuse([](Json& j) { j["quantisation"].erase("value"); }, "'quantisation'", "'value'", "missing");
+    refuse([](Json& j) { j["quantisation"]["key"] = 1; }, "'quantisation'", "key", "object");
+    refuse([](Json& j) { j["quantisation"]["key"].erase("offset"); }, "'quantisation'", "key", "'offset'", "missing");
+    refuse([](Json& j) { j["quantisation"]["key"]["scale"] = 1.0; }, "key scale", "no list");
+    refuse([](Json& j) { j["quantisation"]["key"]["scale"].erase(7); }, "key scale", "7 entries", "expected 8");
+    refuse([](Json& j) { j["quantisation"]["value"]["scale"][3] = 0.0; }, "value scale of channel 3", "is 0");
+    refuse([](Json& j) { j["quantisation"]["value"]["scale"][3] = -1.0; }, "value scale of channel 3", "-1");
+    refuse([](Json& j) { j["quantisation"]["value"]["scale"][3] = 1e-42; }, "value scale of channel 3", "above 0");
+    refuse([](Json& j) { j["quantisation"]["key"]["offset"][0] = 1e300; }, "key offset of channel 0", "1e+300",
+           "finite");
+    refuse([](Json& j) { j["quantisation"]["key"]["offset"][5] = nullptr; }, "key offset of channel 5", "null");
+    Plan plan = testing::small_plan();
+    plan.heads[1].quantisation = testing::small_quantisation();
+    plan.heads[1].quantisation->key.scale[2] = std::numeric_limits<float>::infinity();
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { check_plan(plan, "x"); }, "layer 0, head 1", "key scale of channel 2", "inf");
   }
 
   TEST_CASE("the file gives every budget as a fraction and keeps a list on a line") {

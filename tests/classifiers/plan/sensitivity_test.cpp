@@ -111,6 +111,30 @@ TEST_SUITE("classifiers.plan.sensitivity") {
     refuse([](Sensitivity& s) { s.sample_cost = Array<float>(); }, "at least one sample");
   }
 
+  TEST_CASE("a rule can be priced once for every kind of elements and the file says which") {
+    const testing::TemporaryFolder folder;
+    Sensitivity written = small_sensitivity();
+    written.rules[1] = written.rules[0];
+    written.rules[1].elements = StoredElements::kInt8;
+    write_sensitivity(folder / "s.h5", written);
+    CHECK(read_sensitivity(folder / "s.h5").rules == written.rules);
+    CHECK(label(written.rules[0]) == "attention-topk");
+    CHECK(label(written.rules[1]) == "attention-topk int8");
+    written.rules[0].elements = StoredElements::kInt8;
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { check_sensitivity(written, "s.h5"); }, "'attention-topk int8' twice");
+    {
+      Hdf5File file = Hdf5File::open_for_writing(folder / "s.h5");
+      Json rules = Json::parse(file.text_attribute("/", "rules"));
+      rules[1]["elements"] = "int4";
+      file.set_attribute("/", "rules", rules.dump());
+      file.close();
+    }
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { (void)read_sensitivity(folder / "s.h5"); }, "attention-topk", "int4",
+        "model or int8");
+  }
+
   TEST_CASE("files of another format or version are refused by name") {
     const testing::TemporaryFolder folder;
     write_sensitivity(folder / "s.h5", small_sensitivity());

@@ -39,4 +39,17 @@ inline Plan small_plan() {
   return plan;
 }
 
+/// Some parameters for heads of eight channels.
+inline HeadQuantisation small_quantisation() {
+  ChannelQuantisation key;
+  ChannelQuantisation value;
+  for (int channel = 0; channel < 8; ++channel) {
+    key.scale.push_back(0.1F + 0.01F * static_cast<float>(channel));
+    key.offset.push_back(-0.3F * static_cast<float>(channel));
+    value.scale.push_back(1.0F / (3.0F + static_cast<float>(channel)));
+    value.offset.push_back(0.7F);
+  }
+  return {.key = key, .value = value};
+}
+
 }  // namespace kvscope::testing

@@ -46,7 +46,7 @@ Vector vector_of(const at::Tensor& channels) {
 }
 
 /// Runs a compressed cache and the naive one side by side: outputs, attended positions, held tokens.
-void check_against_naive(const Plan& plan, std::int64_t rows) {
+void check_against_naive(const Plan& plan, std::int64_t rows, at::ScalarType type = at::kFloat) {
   CompressedKvCache cache(plan);
   cache.begin(rows);
   const std::int64_t group = plan.model.heads / plan.model.kv_heads;
@@ -59,7 +59,7 @@ void check_against_naive(const Plan& plan, std::int64_t rows) {
   for (int step = 0; step < plan.steps.size(); ++step) {
     std::int64_t held = 0;
     for (int layer = 0; layer < plan.model.layers; ++layer) {
-      const Call call = random_call(plan, rows, layer, step, at::kFloat);
+      const Call call = random_call(plan, rows, layer, step, type);
       const at::Tensor output = attend(cache, plan, call, layer, step);
       for (int row = 0; row < rows; ++row) {
         for (int head = 0; head < plan.model.kv_heads; ++head) {
@@ -84,7 +84,7 @@ void check_against_naive(const Plan& plan, std::int64_t rows) {
                            .value = vector_of(call.v[row][head][i])});
           }
           const auto outputs = expected.attend(step, queries, own);
-          held += static_cast<std::int64_t>(expected.held().size());
+          held += std::ssize(expected.held()) * token_bytes(plan.model, plan.at(layer, head));
 
           std::vector<std::int32_t> positions;
           for (const int place : expected.attended()) {
@@ -103,12 +103,12 @@ void check_against_naive(const Plan& plan, std::int64_t rows) {
                 largest = std::max(largest, std::abs(found[d] - wanted[d]));
             }
           }
-          // Roundings of attention in float32, see attention_strip_test.
-          CHECK(largest < 2e-5);
+          // Roundings of attention in float32, see attention_strip_test, and of weights and outputs in bfloat16.
+          CHECK(largest < (type == at::kFloat ? 2e-5 : 5.0 * std::ldexp(1.0, -8)));
         }
       }
     }
-    CHECK(cache.held_bytes() == held * plan.model.head_dim * 8);
+    CHECK(cache.held_bytes() == held);
   }
 }
 
@@ -181,6 +181,93 @@ TEST_CASE("every rule holds where steps see a chosen few of the earlier ones") {
     CAPTURE(name);
     check_against_naive(small_plan({.layers = 1}, restricted_steps(), rule, 9, 6), 2);
     check_against_naive(small_plan({.layers = 1}, restricted_steps(), rule, kEverything, kEverything), 1);
+  }
+}
+
+TEST_CASE("every rule holds where heads store 8-bit codes") {
+  for (const auto& [name, rule] : rules_to_test()) {
+    CAPTURE(name);
+    for (const int first_head : {0, 1}) {
+      CAPTURE(first_head);
+      Plan plan = small_plan({}, small_steps(), rule, 17, 12);
+      quantise_heads(plan, first_head);
+      check_against_naive(plan, 2);
+    }
+    Plan roomy = small_plan({.layers = 1, .heads = 2, .kv_heads = 1}, small_steps(), rule, 40, kEverything);
+    quantise_heads(roomy, 0);
+    check_against_naive(roomy, 1);
+    Plan restricted = small_plan({.layers = 1}, restricted_steps(), rule, 9, 6);
+    quantise_heads(restricted, 1);
+    check_against_naive(restricted, 2);
+  }
+}
+
+TEST_CASE("8-bit heads lose nothing but half a step of what they carry") {
+  // Wide steps, so that one step's error is far above roundings: with all tokens kept, outputs of step 0 are exact and
+  // later ones move by less than the error of a value, half its step, and what the keys' errors make of the weights.
+  Plan plan = small_plan({.head_dim = 32}, small_steps(), everything_rule(), kEverything, kEverything);
+  CompressedKvCache exact(plan);
+  const ChannelQuantisation fine{std::vector<float>(32, 1.0F / 16.0F), std::vector<float>(32, 0.0F)};
+  for (HeadBudget& budget : plan.heads) budget.quantisation = {.key = fine, .value = fine};
+  CompressedKvCache coded(plan);
+  exact.begin(2);
+  coded.begin(2);
+  for (int step = 0; step < plan.steps.size(); ++step) {
+    for (int layer = 0; layer < 2; ++layer) {
+      const Call call = random_call(plan, 2, layer, step, at::kFloat);
+      const at::Tensor difference =
+          (attend(coded, plan, call, layer, step) - attend(exact, plan, call, layer, step)).abs();
+      const auto largest = difference.max().item<float>();
+      if (step == 0) {
+        CHECK(largest == 0.0F);
+      } else {
+        CHECK(largest > 1e-4F);
+        CHECK(largest < 0.5F);
+        CHECK(difference.mean().item<float>() < 1.0F / 32.0F);
+      }
+    }
+  }
+  CHECK(coded.stored_codes().elements == 2 * 2 * 2 * 2 * 32 * 30);  // K and V, layers, rows, heads, channels, tokens
+  CHECK(coded.stored_codes().saturated == 0);
+  CHECK(exact.stored_codes().elements == 0);
+}
+
+TEST_CASE("codes that are carried again and again do not change") {
+  // One token each of steps 0 and 1 stays to the end; a key far from all queries' would drift if it were coded twice.
+  const RetentionRule oldest{
+      .score = {.kind = TokenScore::kAge}, .protect = {.first_steps = 1}, .when = RetentionTime::kAfterAttending};
+  Plan plan = small_plan({.layers = 1, .heads = 1, .kv_heads = 1}, small_steps(), oldest, 1, 1);
+  quantise_heads(plan, 0);
+  CompressedKvCache cache(plan);
+  cache.begin(1);
+  for (int step = 0; step < 4; ++step) {
+    attend(cache, plan, random_call(plan, 1, 0, step, at::kFloat), 0, step);
+    // Stored once: what was carried before is only moved.
+    CHECK(cache.stored_codes().elements == 2 * 16);
+  }
+}
+
+TEST_CASE("a bfloat16 run reads 8-bit heads as the naive cache does") {
+  Plan plan = small_plan({}, small_steps(), retention_preset("look-ahead"), 17, 12);
+  quantise_heads(plan, 1);
+  plan.model.key_type = plan.model.value_type = ElementType::kBFloat16;
+  check_against_naive(plan, 2, at::kBFloat16);
+}
+
+TEST_CASE("the ledger is exact where some heads store 8-bit codes") {
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    Plan plan = small_plan({.layers = 3, .head_dim = 24}, small_steps(), retention_preset("hack-structural"), 21, 14);
+    quantise_heads(plan, 1);
+    plan.model.key_type = plan.model.value_type = type == at::kFloat ? ElementType::kFloat32 : ElementType::kBFloat16;
+    CompressedKvCache cache(plan);
+    cache.begin(4);
+    const PlanTotals totals = plan_totals(plan);
+    CHECK(totals.parameter_bytes == 3 * 24 * 16);
+    for (int step = 0; step < plan.steps.size(); ++step) {
+      for (int layer = 0; layer < 3; ++layer) attend(cache, plan, random_call(plan, 4, layer, step, type), layer, step);
+      CHECK(cache.held_bytes() == 4 / totals.rows * totals.bytes_after[static_cast<std::size_t>(step)]);
+      CHECK(cache.allocated_bytes() == totals.allocated_bytes_of(4 / totals.rows));
+    }
   }
 }
 

@@ -167,6 +167,10 @@ TEST_CASE("what a cache on a GPU cannot do is a usage error") {
   check_error(
       ErrorCode::kUsage, [&] { (void)plain_cache(odd); }, "32, 64, 96 or 128 channels; the plan's have 40");
   const Plan plan = small_plan(kModel, small_steps(), retention_preset("full"), kEverything, kEverything);
+  Plan coded = plan;
+  quantise_heads(coded, 1);
+  check_error(
+      ErrorCode::kUsage, [&] { (void)plain_cache(coded); }, "8-bit", "layer 0, head 1");
   DeviceKvCache cache = plain_cache(plan, ElementType::kFloat32, AttendedRecord::kNone);
   cache.begin(1);
   CHECK(cache.allocated_bytes() > 0);

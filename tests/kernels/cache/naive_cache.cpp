@@ -38,6 +38,21 @@ Vector pooled(const Vector& scores, const SmoothSlot& smooth) {
   return result;
 }
 
+/// What a value becomes that is stored in 8 bits: the nearest of the 256 values that codes stand for. In float32 as
+/// documented, since a mean of two such values often lies in the middle between two others.
+double through_codes(double value, float scale, float offset) {
+  const float steps = (static_cast<float>(value) - offset) / scale;
+  const float code = std::clamp(std::nearbyint(steps), -128.0F, 127.0F);
+  return double{offset + scale * code};
+}
+
+Vector through_codes(const Vector& values, const ChannelQuantisation& channels) {
+  Vector result;
+  for (std::size_t d = 0; d < values.size(); ++d)
+    result.push_back(through_codes(values[d], channels.scale[d], channels.offset[d]));
+  return result;
+}
+
 }  // namespace
 
 bool NaiveHead::is_needed_after(int source, int step) const {
@@ -147,6 +162,7 @@ NaiveHead::Tokens NaiveHead::without_losers(int step, const Tokens& tokens, cons
       if (similarity(i) > similarity(best)) best = i;
     }
     members[best] += 1.0;
+    kept[best].is_stored = false;
     for (std::size_t d = 0; d < tokens[j].key.size(); ++d) {
       kept[best].key[d] += tokens[j].key[d];
       kept[best].value[d] += tokens[j].value[d];
@@ -157,6 +173,18 @@ NaiveHead::Tokens NaiveHead::without_losers(int step, const Tokens& tokens, cons
     for (double& x : kept[i].value) x /= members[i];
   }
   return kept;
+}
+
+/// Tokens that are carried for the first time, or were changed by merging, lose what their head does not store.
+void NaiveHead::store(Tokens& carried) const {
+  const auto& quantisation = plan_.at(layer_, head_).quantisation;
+  for (NaiveToken& token : carried) {
+    if (quantisation && !token.is_stored) {
+      token.key = through_codes(token.key, quantisation->key);
+      token.value = through_codes(token.value, quantisation->value);
+    }
+    token.is_stored = true;
+  }
 }
 
 std::vector<std::vector<Vector>> NaiveHead::attend(int step, const std::vector<std::vector<Vector>>& queries,
@@ -200,6 +228,7 @@ std::vector<std::vector<Vector>> NaiveHead::attend(int step, const std::vector<s
     dormant.erase(dormant.begin());
   carried.insert(carried.end(), dormant.begin(), dormant.end());
   std::ranges::sort(carried, {}, &NaiveToken::place);
+  store(carried);
   held_ = carried;
 
   std::vector<std::vector<Vector>> outputs;

@@ -16,6 +16,7 @@ struct NaiveToken {
   Vector key;
   Vector value;
   double collected = 0.0;
+  bool is_stored = false;  ///< carried before, and not changed since
 };
 
 /// What a compressed cache must do, for one (row, key/value head), written down from the documentation of
@@ -42,6 +43,7 @@ class NaiveHead {
   Vector scores(int step, const std::vector<std::vector<Vector>>& queries, Tokens& candidates) const;
   [[nodiscard]] std::vector<bool> selected(int step, const Tokens& tokens, const Vector& scores,
                                            std::int64_t budget) const;
+  void store(Tokens& carried) const;
   [[nodiscard]] Tokens without_losers(int step, const Tokens& tokens, const std::vector<bool>& stays) const;
 
   const Plan& plan_;

@@ -43,4 +43,23 @@ Plan small_plan(const SmallModel& model, const StepTable& steps, const Retention
   return plan;
 }
 
+void quantise_heads(Plan& plan, int first_head) {
+  const auto channels = [&](const HeadBudget& budget, int side) {
+    ChannelQuantisation result;
+    for (int d = 0; d < plan.model.head_dim; ++d) {
+      const int number = 7 * d + 3 * budget.head + 5 * budget.layer + side;
+      // Steps of 0.03 reach to 3.8: of normal values some saturate.
+      result.scale.push_back(0.02F + 0.0007F * static_cast<float>(number % 17));
+      result.offset.push_back(0.1F * static_cast<float>(number % 5 - 2));
+    }
+    return result;
+  };
+  for (HeadBudget& budget : plan.heads) {
+    if (budget.head < first_head) continue;
+    budget.quantisation.emplace();
+    budget.quantisation->key = channels(budget, 0);
+    budget.quantisation->value = channels(budget, 1);
+  }
+}
+
 }  // namespace kvscope::testing

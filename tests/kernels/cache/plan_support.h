@@ -19,4 +19,7 @@ struct SmallModel {
 [[nodiscard]] Plan small_plan(const SmallModel& model, const StepTable& steps, const RetentionRule& rule,
                               std::int64_t attend, std::int64_t carry, bool keeps_last_step = false);
 
+/// Has every head whose number is `first_head` or larger store 8-bit codes for values of some four deviations.
+void quantise_heads(Plan& plan, int first_head);
+
 }  // namespace kvscope::testing

@@ -39,6 +39,21 @@ TEST_SUITE("kernels.replay.cache_ledger") {
     CHECK(cache_ledger(plan, half, 5).predicted_bytes == 5 * token / 2);
   }
 
+  TEST_CASE("parameters of 8-bit heads are predicted once for a batch") {
+    PlanInputs inputs = small_inputs();
+    const ChannelQuantisation channels{std::vector<float>(4, 0.1F), std::vector<float>(4, 0.0F)};
+    inputs.quantisation.assign(6, {.key = channels, .value = channels});
+    const Plan plan = make_plan({.method = "lossless", .elements = StoredElements::kInt8}, inputs);
+    const CacheLedger ledger = cache_ledger(plan, inputs.model, 5);
+    const std::int64_t token = 2 * 3 * 10 * 2 * 4;
+    CHECK(ledger.held_bytes == std::vector<std::int64_t>{token, 5 * token, 0});
+    // Six heads of a scale and an offset for 4 channels of K and of V in float32.
+    CHECK(ledger.predicted_bytes == 5 * token + 6 * 2 * 2 * 4 * 4);
+    ModelInfo half = inputs.model;
+    half.key_type = half.value_type = ElementType::kBFloat16;
+    CHECK(cache_ledger(plan, half, 5).predicted_bytes == ledger.predicted_bytes);
+  }
+
   TEST_CASE("a balanced ledger is silent") {
     const PlanInputs inputs = small_inputs();
     const CacheLedger ledger = cache_ledger(make_plan({.method = "full"}, inputs), inputs.model, 1);

@@ -44,7 +44,9 @@ namespace kvscope::testing {
                   .allocated_bytes = 6,
                   .peak_bytes = 5,
                   .baseline_allocated_bytes = 7,
-                  .baseline_peak_bytes = 7};
+                  .baseline_peak_bytes = 7,
+                  .codes = 100,
+                  .saturated_codes = 3};
   result.process_peak_bytes = 1000;
   result.device = ReplayDeviceBytes{.name = "cuda:1",
                                     .total_bytes = 900,

@@ -106,6 +106,25 @@ TEST_CASE("nothing is lost before the first step that finds too little") {
   }
 }
 
+TEST_CASE("8-bit elements cost something from the second step on and a quarter of it with half the step") {
+  PricingRequest request = small_request(1);
+  const SamplePricing pricing(engine(), request.generation, 2, 5);
+  const auto cost_with_step = [&](float scale) {
+    const auto head_dim = static_cast<std::size_t>(engine().model().head_dim);
+    const ChannelQuantisation channels{std::vector<float>(head_dim, scale), std::vector<float>(head_dim, 0.0F)};
+    const auto n_head = static_cast<std::size_t>(engine().model().layers * engine().model().kv_heads);
+    request.inputs.quantisation.assign(n_head, {.key = channels, .value = channels});
+    const auto rule = priceable_rules(StoredElements::kInt8).front();
+    const Array<double> costs = pricing.costs(priced_plan(request.inputs, rule, engine().steps().total_tokens()));
+    for (int layer = 0; layer < engine().model().layers; ++layer) CHECK(costs(layer, 0, 0) < 1e-9);
+    return std::accumulate(costs.values().begin(), costs.values().end(), 0.0);
+  };
+  const double coarse = cost_with_step(0.1F);
+  CHECK(coarse > 1e-7);
+  // An error's expected square goes with the square of the step, and costs with the square of the error.
+  CHECK(coarse / cost_with_step(0.05F) == doctest::Approx(4.0).epsilon(0.4));
+}
+
 TEST_CASE("estimates follow what running the model says") {
   const PricingRequest request = small_request(6);
   const Sensitivity sensitivity = price_heads(engine(), request);

@@ -77,7 +77,9 @@ TEST_SUITE("reports.command_line.command_plan") {
              {"--method", "uniform", "--tokens", "7", "--rule", "hack++-structural"},
              {"--method", "hack", "--compression", "0.7"},
              {"--method", "hack++", "--attend", "0.5", "--carry", "0.2", "--tau", "1.5"},
-             {"--method", "hack++", "--bytes", "9000"}}) {
+             {"--method", "hack++", "--bytes", "9000"},
+             {"--method", "hack++", "--bytes", "9000", "--elements", "int8"},
+             {"--method", "lossless", "--elements", "model"}}) {
       CAPTURE(words[1]);
       const Outcome made = space.make(words, space.plan);
       CAPTURE(made.err);
@@ -92,6 +94,23 @@ TEST_SUITE("reports.command_line.command_plan") {
       CHECK(plan.method == words[1]);
       CHECK(plan.made_from["capture"]["sha256"].get<std::string>().size() == 64);
     }
+  }
+
+  TEST_CASE("8-bit elements are shown and diffed and an unknown kind is refused") {
+    const Workspace space;
+    const std::string other = (space.folder / "other.json").string();
+    REQUIRE(space.make({"--method", "lossless"}, space.plan).status == 0);
+    REQUIRE(space.make({"--method", "lossless", "--elements", "int8"}, other).status == 0);
+    CHECK(run({"show", space.plan}).out.find("int8") == std::string::npos);
+    const Outcome shown = run({"show", other});
+    for (const char* words : {"int8 in 8 of 8 heads", "scales and offsets", "elements"}) {
+      CAPTURE(words);
+      CHECK(shown.out.find(words) != std::string::npos);
+    }
+    CHECK(run({"diff", space.plan, other}).out.find("8 other stored elements") != std::string::npos);
+    const Outcome refused = space.make({"--method", "lossless", "--elements", "int4"}, other);
+    CHECK(refused.status == 2);
+    CHECK(refused.err.find("--elements is \"int4\"") != std::string::npos);
   }
 
   TEST_CASE("show prints tables and JSON of the same plan") {

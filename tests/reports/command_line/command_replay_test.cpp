@@ -84,6 +84,37 @@ TEST_SUITE("reports.command_line.command_replay") {
     CHECK(result.free_running->evaluator->frechet_full.has_value());
   }
 
+  TEST_CASE("8-bit elements calibrated with a capture replay nearly identically in a quarter of the bytes") {
+    PlanFolder folder;
+    const std::vector<std::string> sampling = {"--samples", "4", "--cfg", "1.5", "--top-k", "100"};
+    const auto with_sampling = [&](std::vector<std::string> words) {
+      words.insert(words.end(), sampling.begin(), sampling.end());
+      return run_command(words);
+    };
+    REQUIRE(with_sampling({"collect", "-o", folder.file("c.h5")}).status == 0);
+    const std::string plan = folder.file("plan.json");
+    const CommandOutcome made = run_command(
+        {"plan", "--method", "lossless", "--elements", "int8", "--capture", folder.file("c.h5"), "-o", plan});
+    CAPTURE(made.err);
+    REQUIRE(made.status == 0);
+    CHECK(made.out.find("scales and offsets") != std::string::npos);
+    const CommandOutcome outcome = with_sampling(
+        {"replay", "--plan", plan, "--require", "forced-kl<=0.002,agreement>=0.9", "-o", folder.file("replay.json")});
+    CAPTURE(outcome.err);
+    REQUIRE(outcome.status == 0);
+    CHECK(outcome.out.find("8-bit codes: 0 of") != std::string::npos);  // these samples were calibrated with
+    const Json document = parse_json(read_text_file(folder.file("replay.json")), "replay.json");
+    CHECK(testing::schema_complaints("kernels/replay/replay.schema.json", document) == "");
+    const ReplayResult result = read_replay(folder.file("replay.json"));
+    const std::int64_t parameters = 36 * 32 * 16;
+    CHECK(result.cache.allocated_bytes == result.cache.lossless_bytes / 4 + parameters);
+    CHECK(result.cache.predicted_bytes == result.cache.allocated_bytes);
+    CHECK(result.teacher_forced->kl.mean > 0.0);
+    // K and V of 66 tokens in 36 heads of 32 channels and 8 rows, once for each of the two comparisons' runs at most.
+    CHECK(result.cache.codes % (2 * 66 * 36 * 32 * 8) == 0);
+    CHECK(result.cache.codes > 0);
+  }
+
   TEST_CASE("a compressed replay writes result and pictures that follow their formats") {
     PlanFolder folder;
     const std::string plan = folder.plan({.method = "hack", .compression = 0.7}, "plan.json");

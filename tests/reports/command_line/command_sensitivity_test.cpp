@@ -9,6 +9,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 using namespace kvscope;
 using testing::check_failure;
 using testing::CommandOutcome;
@@ -61,6 +63,35 @@ TEST_SUITE("reports.command_sensitivity") {
     const CommandOutcome shown = run_command({"plan", "show", plan, "--json"});
     CHECK(Json::parse(shown.out)["forecasts"].size() == 36);
     CHECK(run_command({"replay", "--plan", plan, "--samples", "1", "-o", (folder / "r.json").string()}).status == 0);
+  }
+
+  TEST_CASE("both kinds of elements are priced and a plan gives each head the one that costs it least") {
+    const testing::TemporaryFolder folder;
+    const std::string prices = (folder / "s.h5").string();
+    const CommandOutcome priced =
+        run_command({"sensitivity", "--capture", capture(), "--samples", "2", "--cfg", "1.5", "--top-k", "100",
+                     "--budgets", "4,16,66", "--draws", "1", "--elements", "model,int8", "--check", "2", "-o", prices});
+    CAPTURE(priced.err);
+    REQUIRE(priced.status == 0);
+    CHECK(priced.out.find("look-ahead int8") != std::string::npos);
+    const Sensitivity sensitivity = read_sensitivity(prices);
+    const auto rules = std::ssize(sensitivity.rules) / 2;
+    CHECK(sensitivity.rules.back().elements == StoredElements::kInt8);
+    // All tokens in the run's types cost nothing; in 8 bits little, and more than nothing.
+    CHECK(sensitivity.total_cost(4, 2, 0, 2) < 1e-9);
+    CHECK(sensitivity.total_cost(4, 2, rules, 2) > 1e-9);
+    CHECK(sensitivity.total_cost(4, 2, rules, 2) < 0.1 * sensitivity.total_cost(4, 2, rules, 1));
+
+    const std::string plan = (folder / "p.json").string();
+    const CommandOutcome made = run_command({"plan", "--method", "sensitivity", "--sensitivity", prices, "--capture",
+                                             capture(), "--bytes", "150000", "-o", plan});
+    CAPTURE(made.err);
+    REQUIRE(made.status == 0);
+    const Plan mixed = read_plan(plan);
+    CHECK(plan_totals(mixed).allocated_bytes <= 150000);
+    CHECK(std::ranges::any_of(mixed.heads, [](const HeadBudget& head) { return head.quantisation.has_value(); }));
+    CHECK(run_command({"replay", "--plan", plan, "--samples", "1", "-o", (folder / "r.json").string()}).status == 0);
+    check_failure(run_command(pricing(folder / "t.h5", {"--elements", "int8,int8"})), ErrorCode::kUsage, "int8,int8");
   }
 
   TEST_CASE("what cannot be priced is refused in one line") {
