@@ -61,6 +61,7 @@ CollectRequest collect_request(const options::variables_map& values, const Gener
                          .guidance = settings.guidance,
                          .top_k = settings.top_k,
                          .top_p = settings.top_p,
+                         .temperature = settings.temperature,
                          .batch = settings.batch,
                          .maps = values["maps"].as<std::string>(),
                          .images = given(values, "images"),
@@ -138,6 +139,7 @@ ExitStatus run_collect(const CommandContext& context) {
   set_thread_count(settings.threads);
   const auto engine = load_engine(settings);
   request.labels = sample_labels(settings, engine->classes());
+  request.text = settings.text;
   if (given(*values, "estimate")) {
     print_estimate(estimate_collect(*engine, request), given(*values, "json"), context);
     return 0;

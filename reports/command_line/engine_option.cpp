@@ -17,7 +17,9 @@ EngineOptions engine_options(const GenerationSettings& settings) {
                       .compute_type = settings.compute_type,
                       .device = settings.device,
                       .scales = settings.scales,
-                      .heads = settings.attention_heads};
+                      .heads = settings.attention_heads,
+                      .image_size = settings.image_size,
+                      .height_over_width = settings.height_over_width};
   if (settings.uses_bundled_model()) {
     const BundledModel bundled = bundled_model();
     model.transformer = bundled.transformer;
@@ -48,7 +50,9 @@ GenerationRequest generation_request(const GenerationSettings& settings, std::in
                             .seed = settings.seed,
                             .guidance = settings.guidance,
                             .top_k = settings.top_k,
-                            .top_p = settings.top_p};
+                            .top_p = settings.top_p,
+                            .temperature = settings.temperature,
+                            .text = settings.text};
   request.sample_ids.resize(request.labels.size());
   std::iota(request.sample_ids.begin(), request.sample_ids.end(), 0);
   return request;

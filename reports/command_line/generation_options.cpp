@@ -2,6 +2,7 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/file.h"
+#include "collectors/text/text_features.h"
 
 #include <charconv>
 #include <cmath>
@@ -13,6 +14,8 @@ namespace {
 constexpr std::int64_t kMostSamples = 10'000'000;
 constexpr std::int64_t kLargestBatch = 4096;
 constexpr int kLargestSide = 4096;
+constexpr double kMostElongated = 1000.0;
+constexpr double kLowestTemperature = 1e-6;
 
 /// Labels separated by white space or commas; '#' starts a comment.
 std::vector<std::int64_t> read_label_file(const std::filesystem::path& path) {
@@ -95,6 +98,17 @@ bool cuda_graphs(const options::variables_map& values, const ComputeDevice& devi
   return word == "on";
 }
 
+/// Prompts, and what is known of the published models that read them.
+void read_text(const options::variables_map& values, GenerationSettings& settings) {
+  settings.image_size = values["image-size"].as<std::string>();
+  settings.height_over_width = in_range<double>(values, "aspect", 1.0 / kMostElongated, kMostElongated);
+  if (!given(values, "text-features")) return;
+  settings.text_features = values["text-features"].as<std::string>();
+  settings.text = std::make_shared<const TextFeatures>(read_text_features(settings.text_features));
+  settings.guidance = 3.0;
+  settings.top_p = 0.97;
+}
+
 }  // namespace
 
 void add_generation_options(options::options_description& visible, std::int64_t seed) {
@@ -107,17 +121,25 @@ void add_generation_options(options::options_description& visible, std::int64_t 
       "sides of the square scales in tokens, e.g. 1,2,3,4,6,8; default: what the weights determine");
   add("attention-heads", options::value<int>()->value_name("N"),
       "heads per layer, for weights without learned temperatures, which do not tell; default: heads of 64");
+  add("text-features", text("FILE"),
+      "prompts of a text-to-image model, as a text encoder's features (docs/formats/text_features.md)");
+  add("image-size", text("SIZE")->default_value("1M"), "of a text-to-image model: 0.06M, 0.25M, 0.60M or 1M pixels");
+  add("aspect", options::value<double>()->default_value(1.0, "1")->value_name("X"),
+      "height divided by width, of a text-to-image model; the nearest published ratio is taken");
   add("labels", text("LIST"),
-      "class labels, e.g. 3,17 or 0-9: one sample each, in that order; default: every class in turn");
+      "class labels, or numbers of prompts from 0, e.g. 3,17 or 0-9: one sample each, in that order; default: all in "
+      "turn");
   add("labels-file", text("FILE"), "the same from a file: whole numbers, '#' starts a comment");
   add("samples", options::value<std::int64_t>()->value_name("N"),
-      "number of samples; labels are cycled through; default: one per label, 50 without labels");
+      "number of samples; labels are cycled through; default: one per label or prompt, 50 without");
   add("seed", options::value<std::int64_t>()->default_value(seed)->value_name("S"), "of the random numbers, >= 0");
   add("cfg", options::value<double>()->default_value(4.0, "4")->value_name("X"),
-      "classifier-free guidance at the last scale, >= 0");
+      "classifier-free guidance at the last scale, with text at every scale, >= 0; default with text: 3");
   add("top-k", options::value<int>()->default_value(900)->value_name("N"), "tokens to draw from; 0: all");
   add("top-p", options::value<double>()->default_value(0.95, "0.95")->value_name("P"),
-      "probability mass to draw from, 0 to 1; 0 or 1: all");
+      "probability mass to draw from, 0 to 1; 0 or 1: all; default with text: 0.97");
+  add("temperature", options::value<double>()->value_name("X"),
+      "what logits are divided by, > 0; default: 1, for text-to-image models of up to 32 bits a token 0.5");
   add("dtype", text("TYPE")->default_value("fp32"), "fp32, bf16 or, on a GPU, fp16: computation and KV cache");
   add("device", text("NAME")->default_value("cpu"),
       "where to generate: cpu, cuda or cuda:N for the N-th GPU from 0; the command devices lists them");
@@ -138,12 +160,15 @@ void add_graph_option(options::options_description& visible) {
 GenerationSettings generation_settings(const options::variables_map& values) {
   GenerationSettings settings;
   read_model(values, settings);
+  read_text(values, settings);
   settings.labels = listed_labels(values);
   if (given(values, "samples")) settings.samples = in_range<std::int64_t>(values, "samples", 1, kMostSamples);
   settings.seed = static_cast<std::uint64_t>(in_range<std::int64_t>(values, "seed", 0, INT64_MAX));
-  settings.guidance = in_range<double>(values, "cfg", 0.0, 1000.0);
+  if (!values["cfg"].defaulted()) settings.guidance = in_range<double>(values, "cfg", 0.0, 1000.0);
   settings.top_k = in_range<int>(values, "top-k", 0, INT32_MAX);
-  settings.top_p = in_range<double>(values, "top-p", 0.0, 1.0);
+  if (!values["top-p"].defaulted()) settings.top_p = in_range<double>(values, "top-p", 0.0, 1.0);
+  if (given(values, "temperature"))
+    settings.temperature = in_range<double>(values, "temperature", kLowestTemperature, 1.0 / kLowestTemperature);
   settings.device = compute_device_from_name(values["device"].as<std::string>(), "--device");
   settings.compute_type = compute_type(values["dtype"].as<std::string>(), settings.device);
   settings.batch = in_range<std::int64_t>(values, "batch", 1, kLargestBatch);
@@ -153,17 +178,23 @@ GenerationSettings generation_settings(const options::variables_map& values) {
 }
 
 std::vector<std::int64_t> sample_labels(const GenerationSettings& settings, std::int64_t classes) {
+  const bool takes_text = settings.text != nullptr;
+  if (classes == 0 && !takes_text)
+    throw usage_error("this model generates from text: give its prompts with --text-features");
+  if (classes > 0 && takes_text) throw usage_error("--text-features: this model generates classes, not from text");
+  const std::int64_t choices = takes_text ? settings.text->count() : classes;
   std::vector<std::int64_t> listed = settings.labels;
   if (listed.empty()) {
-    for (std::int64_t label = 0; label < classes; ++label) listed.push_back(label);
+    for (std::int64_t label = 0; label < choices; ++label) listed.push_back(label);
   }
   for (const std::int64_t label : listed) {
-    if (label < 0 || label >= classes) {
-      throw usage_error("label {} is out of range: the model has the classes 0 to {}", label, classes - 1);
-    }
+    if (label >= 0 && label < choices) continue;
+    throw usage_error("label {} is out of range: {} 0 to {}", label,
+                      takes_text ? "there are the prompts" : "the model has the classes", choices - 1);
   }
   const auto distinct = static_cast<std::int64_t>(listed.size());
-  const std::int64_t samples = settings.samples.value_or(settings.labels.empty() ? kDefaultSamples : distinct);
+  const std::int64_t samples =
+      settings.samples.value_or(settings.labels.empty() && !takes_text ? kDefaultSamples : distinct);
   std::vector<std::int64_t> labels(static_cast<std::size_t>(samples));
   for (std::int64_t i = 0; i < samples; ++i) {
     labels[static_cast<std::size_t>(i)] = listed[static_cast<std::size_t>(i % distinct)];
@@ -183,6 +214,12 @@ Json to_json(const GenerationSettings& settings) {
             {"batch", settings.batch},
             {"threads", settings.threads}};
   if (!settings.scales.empty()) json["scales"] = settings.scales;
+  if (settings.temperature) json["temperature"] = *settings.temperature;
+  if (settings.text != nullptr) {
+    json["text_features"] = settings.text_features.string();
+    json["image_size"] = settings.image_size;
+    json["aspect"] = settings.height_over_width;
+  }
   return json;
 }
 

@@ -7,23 +7,32 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace kvscope {
 
+struct TextFeatures;
+
 /// What a run of a model was asked for on the command line; the same for every command that generates.
 struct GenerationSettings {
-  std::filesystem::path checkpoint;     ///< transformer; empty: the bundled model
-  std::filesystem::path tokenizer;      ///< VQ decoder; empty exactly where `checkpoint` is
-  std::vector<std::int64_t> labels;     ///< as listed; empty: every class in turn
-  std::optional<std::int64_t> samples;  ///< >= 1 where it was given
+  std::filesystem::path checkpoint;          ///< transformer; empty: the bundled model
+  std::filesystem::path tokenizer;           ///< VQ decoder; empty exactly where `checkpoint` is
+  std::filesystem::path text_features;       ///< of a model that takes text; else empty
+  std::shared_ptr<const TextFeatures> text;  ///< what `text_features` holds
+  std::vector<std::int64_t> labels;          ///< as listed, classes or numbers of prompts; empty: all in turn
+  std::optional<std::int64_t> samples;       ///< >= 1 where it was given
   std::uint64_t seed = 0;
-  double guidance = 4.0;    ///< classifier-free guidance, >= 0
-  int top_k = 900;          ///< >= 0; 0: all tokens
-  double top_p = 0.95;      ///< in [0, 1]; 0 or 1: all tokens
-  std::vector<int> scales;  ///< sides of the square scales; empty: what the weights determine
-  int attention_heads = 0;  ///< heads per layer; 0: what the weights determine, else the published rule
+  double guidance = 4.0;              ///< classifier-free guidance, >= 0; 3 where there is text and it was not given
+  int top_k = 900;                    ///< >= 0; 0: all tokens
+  double top_p = 0.95;                ///< in [0, 1]; 0 or 1: all tokens; 0.97 where there is text and it was not given
+  std::optional<double> temperature;  ///< > 0; nothing: as the model is published
+  std::string image_size = "1M";      ///< see EngineOptions
+  double height_over_width = 1.0;     ///< the same
+  std::vector<int> scales;            ///< sides of the square scales; empty: what the weights determine
+  int attention_heads = 0;            ///< heads per layer; 0: what the weights determine, else the published rule
   ElementType compute_type = ElementType::kFloat32;
   ComputeDevice device;
   std::int64_t batch = 8;    ///< samples generated together, >= 1
@@ -44,13 +53,15 @@ void add_generation_options(options::options_description& visible, std::int64_t 
 /// Adds --cuda-graphs, for commands whose caches can be captured (step_graphs.h).
 void add_graph_option(options::options_description& visible);
 
-/// Reads them back; --labels-file is read here.
+/// Reads them back; --labels-file and --text-features are read here.
 /// @throws Error  kUsage naming the option that is out of range or contradicts another; kBadInput for a
-///                label file that is missing or holds something else than labels.
+///                label file that is missing or holds something else than labels, or text features that are none.
 [[nodiscard]] GenerationSettings generation_settings(const options::variables_map& values);
 
-/// One label per sample of the run: the listed labels in that order, cycled through up to --samples.
-/// @throws Error  kUsage naming a label outside [0, classes).
+/// One label per sample of the run: the listed labels in that order, cycled through up to --samples. With text they are
+/// numbers of prompts, and by default every prompt is taken once.
+/// @param classes  of the model; 0: it takes text
+/// @throws Error  kUsage naming a label outside [0, classes), or if text is missing or given to a model of classes.
 [[nodiscard]] std::vector<std::int64_t> sample_labels(const GenerationSettings& settings, std::int64_t classes);
 
 /// For the record of a run in the files it writes. Labels are left out: files hold one per sample.

@@ -1,6 +1,7 @@
 #include "reports/command_line/generation_options.h"
 
 #include "collectors/base/file.h"
+#include "collectors/text/text_features.h"
 #include "support/errors.h"
 #include "support/paths.h"
 
@@ -70,6 +71,48 @@ TEST_SUITE("reports.command_line.generation_options") {
     testing::check_error(ErrorCode::kBadInput, read, "no label");
   }
 
+  TEST_CASE("with text labels number the prompts and defaults are those of text-to-image models") {
+    const testing::TemporaryFolder folder;
+    const std::string path = (folder / "text.h5").string();
+    TextFeatures text;
+    text.features = Array<float>({6, 4});
+    text.lengths = {1, 3, 2};
+    write_text_features(path, text);
+    const GenerationSettings settings = settings_of({"--text-features", path, "--aspect", "0.5"});
+    REQUIRE(settings.text != nullptr);
+    CHECK(settings.text->lengths == text.lengths);
+    CHECK(settings.guidance == 3.0);
+    CHECK(settings.top_p == 0.97);
+    CHECK_FALSE(settings.temperature);
+    CHECK(settings.image_size == "1M");
+    CHECK(settings.height_over_width == 0.5);
+    CHECK(sample_labels(settings, 0) == Labels{0, 1, 2});
+    CHECK(to_json(settings)["text_features"] == path);
+    const GenerationSettings given = settings_of(
+        {"--text-features", path, "--cfg", "4", "--top-p", "0.95", "--temperature", "0.7", "--labels", "2,0"});
+    CHECK(given.guidance == 4.0);
+    CHECK(given.top_p == 0.95);
+    CHECK(given.temperature == 0.7);
+    CHECK(to_json(given)["temperature"] == 0.7);
+    CHECK(sample_labels(given, 0) == Labels{2, 0});
+    testing::check_error(
+        ErrorCode::kUsage,
+        [&] {
+          (void)sample_labels(settings_of({"--text-features", path, "--labels", "3"}), 0);
+        },
+        "label 3", "the prompts 0 to 2");
+    testing::check_error(
+        ErrorCode::kUsage, [&] { (void)sample_labels(settings, 10); }, "--text-features", "classes");
+    testing::check_error(
+        ErrorCode::kUsage, [] { (void)sample_labels(settings_of({}), 0); }, "--text-features");
+    testing::check_error(
+        ErrorCode::kBadInput,
+        [&] {
+          (void)settings_of({"--text-features", (folder / "none.h5").string()});
+        },
+        "none.h5");
+  }
+
   TEST_CASE("labels outside the model's classes are usage errors") {
     testing::check_error(
         ErrorCode::kUsage,
@@ -88,7 +131,7 @@ TEST_SUITE("reports.command_line.generation_options") {
         {"--batch", "0"},     {"--threads", "-1"},        {"--dtype", "int8"},   {"--scales", "1,0"},
         {"--scales", "1,,2"}, {"--attention-heads", "0"}, {"--labels", "a"},     {"--checkpoint", "a.pth"},
         {"--tokenizer", "a"}, {"--samples", "1.5"},       {"--samples", "1e30"}, {"--cfg", "strong"},
-        {"--dtype", "cfg"}};
+        {"--dtype", "cfg"},   {"--temperature", "0"},     {"--aspect", "0"},     {"--aspect", "nan"}};
     for (const auto& line : lines) {
       CAPTURE(line[0]);
       CAPTURE(line[1]);

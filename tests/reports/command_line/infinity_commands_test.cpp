@@ -1,0 +1,142 @@
+// A text-to-image model, not square and with several bits a token, through the commands that generate and plan.
+#include "collectors/base/file.h"
+#include "collectors/capture/capture.h"
+#include "collectors/hdf5/hdf5_file.h"
+#include "collectors/text/text_features.h"
+#include "kernels/replay/replay_result.h"
+#include "reports/command_line/command_run.h"
+#include "support/paths.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+using namespace kvscope;
+using testing::CommandOutcome;
+using testing::repository_file;
+using testing::run_command;
+
+namespace {
+
+/// A folder with the text features of the golden set infinity_patchify, and the calls that use them.
+class Session {
+ public:
+  Session() {
+    const Hdf5File golden = Hdf5File::open(repository_file("tests/data/infinity_patchify/golden.h5"));
+    TextFeatures text;
+    text.features = golden.read<float>("text");
+    const auto lengths = golden.read<std::int64_t>("lens");
+    text.lengths.assign(lengths.values().begin(), lengths.values().end());
+    text.prompts = {"a harbour at dusk", "two foxes"};
+    write_text_features(folder_ / "prompts.h5", text);
+  }
+
+  [[nodiscard]] std::string file(std::string_view name) const { return (folder_ / name).string(); }
+  /// The command with the model and the prompts, and `more`.
+  [[nodiscard]] CommandOutcome generate(const std::string& command, const std::vector<std::string>& more) const {
+    std::vector<std::string> words = {command,
+                                      "--checkpoint",
+                                      repository_file("tests/data/infinity_patchify/infinity.pth").string(),
+                                      "--tokenizer",
+                                      repository_file("tests/data/infinity_patchify/vae.pth").string(),
+                                      "--text-features",
+                                      file("prompts.h5"),
+                                      "--image-size",
+                                      "0.06M",
+                                      "--aspect",
+                                      "0.5"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_command(words);
+  }
+
+ private:
+  testing::TemporaryFolder folder_;
+};
+
+}  // namespace
+
+TEST_SUITE("reports.command_line.infinity_commands") {
+  TEST_CASE("prompts become samples and heads of a text-to-image model are classified planned for and replayed") {
+    const Session session;
+    const CommandOutcome collected = session.generate("collect", {"--images", "-o", session.file("capture.h5")});
+    CAPTURE(collected.err);
+    REQUIRE(collected.status == 0);
+    {
+      const Capture capture = Capture::open(session.file("capture.h5"));
+      CHECK(capture.model().family == "infinity");
+      CHECK(describe(capture.steps()) == "1x1 2x2 2x4 3x6 5x10 8x16 11x22");
+      CHECK(capture.labels() == std::vector<std::int64_t>{0, 1});
+      CHECK(capture.prompts() == std::vector<std::string>{"a harbour at dusk", "two foxes"});
+      CHECK(capture.bits().shape() == Shape{2, 451, 56});
+      CHECK(capture.images().shape() == Shape{2, 176, 352, 3});
+      const auto fidelity = capture.read(statistic::kFidelity, 6);
+      for (const float error : fidelity.values()) CHECK(error < 1e-5F);
+    }
+    CHECK(run_command({"inspect", session.file("capture.h5"), "--check"}).status == 0);
+    const CommandOutcome classified = run_command({"classify", session.file("capture.h5"), "--method", "variance",
+                                                   "--alpha", "0.5", "-o", session.file("heads.json")});
+    CAPTURE(classified.err);
+    REQUIRE(classified.status == 0);
+    for (const std::vector<std::string>& method :
+         {std::vector<std::string>{"--method", "lossless"},
+          std::vector<std::string>{"--method", "hack++", "--attend", "0.5", "--carry", "0.3"}}) {
+      CAPTURE(method[1]);
+      std::vector<std::string> words = {"plan",
+                                        "--capture",
+                                        session.file("capture.h5"),
+                                        "--heads",
+                                        session.file("heads.json"),
+                                        "-o",
+                                        session.file("plan.json")};
+      words.insert(words.end(), method.begin(), method.end());
+      const CommandOutcome planned = run_command(words);
+      CAPTURE(planned.err);
+      REQUIRE(planned.status == 0);
+      const bool is_lossless = method[1] == "lossless";
+      std::vector<std::string> replay = {"--plan", session.file("plan.json"), "-o", session.file("replay.json")};
+      if (is_lossless) replay.insert(replay.end(), {"--require", "psnr>=100,agreement>=1,kl<=0,forced-kl<=0"});
+      const CommandOutcome replayed = session.generate("replay", replay);
+      CAPTURE(replayed.err);
+      REQUIRE(replayed.status == 0);
+      const ReplayResult result = read_replay(session.file("replay.json"));
+      CHECK(result.samples.size() == 2);
+      CHECK((result.free_running->kl.mean == 0.0) == is_lossless);
+      CHECK((result.free_running->token_agreement.mean == 1.0) == is_lossless);
+      CHECK(result.cache.allocated_bytes == result.cache.predicted_bytes);
+    }
+  }
+
+  TEST_CASE("a file of weights says what it is") {
+    const std::string weights = repository_file("tests/data/infinity_patchify/infinity.pth").string();
+    const CommandOutcome outcome = run_command({"inspect", weights, "--check"});
+    CAPTURE(outcome.err);
+    REQUIRE(outcome.status == 0);
+    for (const char* words : {"Infinity transformer", "depth 2", "2 heads of 64", "56 bits per token"}) {
+      CAPTURE(words);
+      CHECK(outcome.out.find(words) != std::string::npos);
+    }
+  }
+
+  TEST_CASE("prompts that are missing or of another width are refused before anything is computed") {
+    const Session session;
+    const std::string weights = repository_file("tests/data/infinity_patchify/infinity.pth").string();
+    const std::string tokenizer = repository_file("tests/data/infinity_patchify/vae.pth").string();
+    testing::check_failure(
+        run_command({"collect", "--checkpoint", weights, "--tokenizer", tokenizer, "-o", session.file("c.h5")}),
+        ErrorCode::kUsage, "--text-features");
+    testing::check_failure(session.generate("collect", {"--labels", "2", "-o", session.file("c.h5")}),
+                           ErrorCode::kUsage, "the prompts 0 to 1");
+    TextFeatures narrow;
+    narrow.features = Array<float>({1, 4});
+    narrow.lengths = {1};
+    write_text_features(session.file("prompts.h5"), narrow);
+    testing::check_failure(session.generate("collect", {"-o", session.file("c.h5")}), ErrorCode::kUsage,
+                           "width 4, but the model reads 128");
+    testing::check_failure(
+        run_command({"collect", "--text-features", session.file("prompts.h5"), "-o", session.file("c.h5")}),
+        ErrorCode::kUsage, "generates classes");
+    CHECK_FALSE(std::filesystem::exists(session.file("c.h5")));
+  }
+}
