@@ -2,6 +2,7 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/file.h"
+#include "collectors/base/json_file.h"
 #include "collectors/hdf5/hdf5_file.h"
 
 #include <fmt/format.h>
