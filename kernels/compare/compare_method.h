@@ -1,9 +1,6 @@
 #pragma once
 
-#include "collectors/base/json_file.h"
-
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
