@@ -24,30 +24,27 @@ void add(std::optional<double>& sum, const std::optional<double>& seconds) {
   if (seconds) sum = sum.value_or(0.0) + *seconds;
 }
 
-/// Share of equal tokens (bits, of tokens that are words of them) of one sample. a, b: as StepOutcome::tokens.
-double token_agreement(const at::Tensor& a, const at::Tensor& b, std::int64_t sample) {
-  const std::int64_t tokens = a.numel() / a.size(0);
-  const std::int64_t* left = a.const_data_ptr<std::int64_t>() + sample * tokens;
-  const std::int64_t* right = b.const_data_ptr<std::int64_t>() + sample * tokens;
+/// Share of equal tokens of one sample; of tokens that are words of bits the share of equal bits.
+double token_agreement(const StepOutcome& full, const StepOutcome& compressed, std::int64_t sample) {
+  const std::int64_t count = full.tokens.numel() / full.tokens.size(0);
+  const std::int64_t* left = full.tokens.const_data_ptr<std::int64_t>() + sample * count;
+  const std::int64_t* right = compressed.tokens.const_data_ptr<std::int64_t>() + sample * count;
   std::int64_t equal = 0;
-  for (std::int64_t i = 0; i < tokens; ++i) equal += left[i] == right[i] ? 1 : 0;
-  return static_cast<double>(equal) / static_cast<double>(tokens);
+  for (std::int64_t i = 0; i < count; ++i) equal += left[i] == right[i] ? 1 : 0;
+  return static_cast<double>(equal) / static_cast<double>(count);
 }
 
 /// Mean over the tokens of one sample; the variables of a token are independent, so their divergences add up.
-/// full, compressed: as StepOutcome::logits.
-double mean_divergence(const at::Tensor& full, const at::Tensor& compressed, const TokenSpace& space,
-                       std::int64_t sample) {
-  const std::int64_t tokens = full.size(1);
-  const std::int64_t variables = tokens * space.variables;
-  const std::int64_t vocabulary = space.vocabulary;
+double mean_divergence(const StepOutcome& full, const StepOutcome& compressed, std::int64_t sample) {
+  const std::int64_t vocabulary = full.logits.numel() / full.tokens.numel();
+  const std::int64_t variables = full.tokens.numel() / full.tokens.size(0);
   double sum = 0.0;
   for (std::int64_t i = sample * variables; i < (sample + 1) * variables; ++i) {
-    const std::span p(full.const_data_ptr<float>() + i * vocabulary, index(vocabulary));
-    const std::span q(compressed.const_data_ptr<float>() + i * vocabulary, index(vocabulary));
+    const std::span p(full.logits.const_data_ptr<float>() + i * vocabulary, index(vocabulary));
+    const std::span q(compressed.logits.const_data_ptr<float>() + i * vocabulary, index(vocabulary));
     sum += kl_divergence(p, q);
   }
-  return sum / static_cast<double>(tokens);
+  return sum / static_cast<double>(full.tokens.size(1));
 }
 
 }  // namespace
@@ -122,8 +119,8 @@ void Lockstep::compare(CompressedRun& run, const StepOutcome& full, const StepOu
                        ModeMeasurements& measured) const {
   parallel_for(samples_, [&](std::int64_t sample) {
     const std::int64_t at = first_sample_ + sample;
-    measured.token_agreement(full.step, at) = token_agreement(full.tokens, compressed.tokens, sample);
-    measured.kl(full.step, at) = mean_divergence(full.logits, compressed.logits, engine_.token_space(), sample);
+    measured.token_agreement(full.step, at) = token_agreement(full, compressed, sample);
+    measured.kl(full.step, at) = mean_divergence(full, compressed, sample);
   });
   for (int layer = 0; layer < engine_.model().layers; ++layer) {
     const Array<double> errors = run.comparison().errors(layer);
@@ -147,6 +144,7 @@ void Lockstep::finish() {
   bytes.peak_bytes = run.peak_bytes();
   bytes.baseline_allocated_bytes = full_cache_->allocated_bytes();
   bytes.baseline_peak_bytes = full_peak_bytes_;
+  bytes.text_bytes = full_session_->text_bytes();
 }
 
 Array<std::uint8_t> Lockstep::decoded(GenerationSession& session) {

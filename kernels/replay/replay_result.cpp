@@ -180,15 +180,17 @@ std::vector<ReplaySample> samples_from(const Json& list, std::string_view where)
 }
 
 Json cache_json(const ReplayCacheBytes& cache) {
-  return {{"rows", cache.rows},
-          {"published_bytes", cache.published_bytes},
-          {"lossless_bytes", cache.lossless_bytes},
-          {"full_bytes", cache.full_bytes},
-          {"predicted_bytes", cache.predicted_bytes},
-          {"allocated_bytes", cache.allocated_bytes},
-          {"peak_bytes", cache.peak_bytes},
-          {"baseline_allocated_bytes", cache.baseline_allocated_bytes},
-          {"baseline_peak_bytes", cache.baseline_peak_bytes}};
+  Json json{{"rows", cache.rows},
+            {"published_bytes", cache.published_bytes},
+            {"lossless_bytes", cache.lossless_bytes},
+            {"full_bytes", cache.full_bytes},
+            {"predicted_bytes", cache.predicted_bytes},
+            {"allocated_bytes", cache.allocated_bytes},
+            {"peak_bytes", cache.peak_bytes},
+            {"baseline_allocated_bytes", cache.baseline_allocated_bytes},
+            {"baseline_peak_bytes", cache.baseline_peak_bytes}};
+  if (cache.text_bytes > 0) json["text_bytes"] = cache.text_bytes;
+  return json;
 }
 
 ReplayCacheBytes cache_from(const Json& json, std::string_view where) {
@@ -201,7 +203,8 @@ ReplayCacheBytes cache_from(const Json& json, std::string_view where) {
           .allocated_bytes = count("allocated_bytes"),
           .peak_bytes = count("peak_bytes"),
           .baseline_allocated_bytes = count("baseline_allocated_bytes"),
-          .baseline_peak_bytes = count("baseline_peak_bytes")};
+          .baseline_peak_bytes = count("baseline_peak_bytes"),
+          .text_bytes = json.contains("text_bytes") ? count("text_bytes") : 0};
 }
 
 Json memory_json(const ReplayResult& result) {

@@ -75,6 +75,8 @@ struct ReplayCacheBytes {
   std::int64_t peak_bytes = 0;                ///< measured: the most the compressed cache held after a step
   std::int64_t baseline_allocated_bytes = 0;  ///< measured: the full cache of this run
   std::int64_t baseline_peak_bytes = 0;
+  std::int64_t text_bytes =
+      0;  ///< measured, beside the cache: what cross attention reads of the prompts, each text once
 };
 
 /// Wall time of one step over all samples, in seconds.
