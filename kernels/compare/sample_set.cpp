@@ -145,9 +145,9 @@ void SampleSet::measure_batch(const Batch& batch, const Plan& plan, PlanMeasurem
   for (int step = 0; step < engine_.steps().size(); ++step) {
     throw_if_interrupted();
     const StepOutcome full = reference.next();
-    compare_step(full, forced.advance(full.tokens), engine_.token_space(), batch.first, measured.teacher_forced);
+    compare_step(full, forced.advance(full.tokens), batch.first, measured.teacher_forced);
     if (free) {
-      compare_step(full, free->advance(std::nullopt), engine_.token_space(), batch.first, *measured.free_running);
+      compare_step(full, free->advance(std::nullopt), batch.first, *measured.free_running);
     }
     seconds += timed.step_seconds();
   }

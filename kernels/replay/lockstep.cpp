@@ -44,7 +44,7 @@ void Lockstep::advance() {
 
 void Lockstep::compare(CompressedRun& run, const StepOutcome& full, const StepOutcome& compressed,
                        ModeMeasurements& measured) const {
-  compare_step(full, compressed, engine_.token_space(), first_sample_, measured);
+  compare_step(full, compressed, first_sample_, measured);
   for (int layer = 0; layer < engine_.model().layers; ++layer) {
     const Array<double> errors = run.comparison().errors(layer);
     for (std::int64_t head = 0; head < errors.extent(0); ++head) {
@@ -70,6 +70,7 @@ void Lockstep::finish() {
   bytes.peak_bytes = run.peak_bytes();
   bytes.baseline_allocated_bytes = full_.allocated_bytes();
   bytes.baseline_peak_bytes = full_.peak_bytes();
+  bytes.text_bytes = full_.session().text_bytes();
 }
 
 Array<std::uint8_t> Lockstep::decoded(GenerationSession& session) {

@@ -162,6 +162,7 @@ Json cache_json(const ReplayCacheBytes& cache) {
     json["codes"] = cache.codes;
     json["saturated_codes"] = cache.saturated_codes;
   }
+  if (cache.text_bytes > 0) json["text_bytes"] = cache.text_bytes;
   return json;
 }
 
@@ -177,7 +178,8 @@ ReplayCacheBytes cache_from(const Json& json, std::string_view where) {
           .baseline_allocated_bytes = count("baseline_allocated_bytes"),
           .baseline_peak_bytes = count("baseline_peak_bytes"),
           .codes = json_field_or<std::int64_t>(json, "codes", where, 0),
-          .saturated_codes = json_field_or<std::int64_t>(json, "saturated_codes", where, 0)};
+          .saturated_codes = json_field_or<std::int64_t>(json, "saturated_codes", where, 0),
+          .text_bytes = json.contains("text_bytes") ? count("text_bytes") : 0};
 }
 
 Json memory_json(const ReplayResult& result) {

@@ -77,6 +77,8 @@ struct ReplayCacheBytes {
   std::int64_t baseline_peak_bytes = 0;
   std::int64_t codes = 0;            ///< elements that became 8-bit codes, in all batches; 0 without 8-bit heads
   std::int64_t saturated_codes = 0;  ///< of these beyond what codes reach
+  /// Measured, beside the cache: what cross attention reads of the prompts, each text once.
+  std::int64_t text_bytes = 0;
 };
 
 /// Wall time of one step over all samples, in seconds.

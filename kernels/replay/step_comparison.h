@@ -9,9 +9,8 @@ namespace kvscope {
 
 /// Writes what a step of a batch drew and how its distributions differ, for every sample.
 /// @param full, compressed  outcomes of the same step of the same samples
-/// @param space             what the model's tokens consist of
 /// @param first_sample      the batch's place among all samples of `measured`
-void compare_step(const StepOutcome& full, const StepOutcome& compressed, const TokenSpace& space,
-                  std::int64_t first_sample, TokenMeasurements& measured);
+void compare_step(const StepOutcome& full, const StepOutcome& compressed, std::int64_t first_sample,
+                  TokenMeasurements& measured);
 
 }  // namespace kvscope
