@@ -186,8 +186,9 @@ std::vector<ElementBudget> element_budgets(const Sensitivity& sensitivity, std::
   const double mean = static_cast<double>(bytes) / static_cast<double>(budgets.size());
   for (std::size_t head = 0; head < budgets.size(); ++head) {
     const auto& [sizes, costs] = curves[head];
-    const auto at_mean = cheapest_within(kinds, head, mean);
-    budgets[head].cost_at_mean = at_mean ? at_mean->cost : costs.front();
+    const ElementBudget at_mean = cheapest_within(kinds, head, std::max(mean, sizes.front())).value();
+    budgets[head].tokens_at_mean = at_mean.tokens;
+    budgets[head].rule_at_mean = at_mean.rule;
   }
   return budgets;
 }

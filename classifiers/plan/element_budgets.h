@@ -17,11 +17,13 @@ namespace kvscope {
 /// How one head spends its share of a cache.
 struct ElementBudget {
   StoredElements elements = StoredElements::kModel;
-  std::int64_t tokens = 0;    ///< carried from step to step
-  int rule = 0;               ///< place in Sensitivity::rules
-  double cost = 0.0;          ///< expected, nats per token
-  double cost_at_mean = 0.0;  ///< of what is cheapest within the mean share of all heads
-  std::int64_t bytes = 0;     ///< of these tokens in all rows of a sample, and of parameters of quantisation
+  std::int64_t tokens = 0;  ///< carried from step to step
+  int rule = 0;             ///< place in Sensitivity::rules
+  double cost = 0.0;        ///< as priced
+  std::int64_t bytes = 0;   ///< of these tokens in all rows of a sample, and of parameters of quantisation
+  /// What is cheapest within the mean share of all heads.
+  std::int64_t tokens_at_mean = 0;
+  int rule_at_mean = 0;
 };
 
 /// Divides a cache of so many bytes per sample among all heads, in (layer, kv_head) order, each with its own kind of

@@ -98,10 +98,26 @@ HeadPrices head_prices(const Sensitivity& sensitivity, int layer, int kv_head) {
 RulePrice cheapest_rule(const Sensitivity& sensitivity, int layer, int kv_head, double tokens) {
   RulePrice best;
   for (int rule = 0; rule < static_cast<int>(sensitivity.rules.size()); ++rule) {
-    const double cost = cost_at(rule_curve(sensitivity, layer, kv_head, rule), tokens);
+    const double cost = rule_cost(sensitivity, layer, kv_head, rule, tokens);
     if (rule == 0 || cost < best.cost) best = {rule, cost};
   }
   return best;
+}
+
+double rule_cost(const Sensitivity& sensitivity, int layer, int kv_head, int rule, double tokens) {
+  return cost_at(rule_curve(sensitivity, layer, kv_head, rule), tokens);
+}
+
+Sensitivity weighed_by_later_tokens(const Sensitivity& sensitivity) {
+  Sensitivity result = sensitivity;
+  std::vector<double> weights;
+  for (int k = 0; k < sensitivity.steps.size(); ++k) {
+    const std::int64_t later = sensitivity.steps.total_tokens() - sensitivity.steps.token_offset(k);
+    weights.push_back(static_cast<double>(later) / static_cast<double>(sensitivity.steps.n_query(k)));
+  }
+  const std::span<double> costs = result.cost.values();
+  for (std::size_t i = 0; i < costs.size(); ++i) costs[i] *= weights[i % weights.size()];
+  return result;
 }
 
 void check_sensitivity(const Sensitivity& sensitivity, std::string_view where) {

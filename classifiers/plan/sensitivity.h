@@ -62,6 +62,16 @@ struct RulePrice {
 };
 [[nodiscard]] RulePrice cheapest_rule(const Sensitivity& sensitivity, int layer, int kv_head, double tokens);
 
+/// What a head costs by one rule with so many tokens (between two counts: on the line between their costs).
+[[nodiscard]] double rule_cost(const Sensitivity& sensitivity, int layer, int kv_head, int rule, double tokens);
+
+/// The same prices, those of step k times w_k = (T_K - T_{k-1}) / N_k: the tokens from step k on, per token of step k.
+///
+/// A cost is a mean over the tokens of a sample, so it hardly sees what is lost at the few tokens of an early scale;
+/// but in a free-running generation every later token builds on them. Budgets by weighed prices agree with the full run
+/// more often, at little cost in divergence (docs/planners.md). sample_cost, which knows no steps, stays as it is.
+[[nodiscard]] Sensitivity weighed_by_later_tokens(const Sensitivity& sensitivity);
+
 /// @throws Error  kBadInput naming `where` and what contradicts what: shapes, counts that do not ascend or a duplicate,
 ///                a rule twice, a cost that is no number >= 0.
 void check_sensitivity(const Sensitivity& sensitivity, std::string_view where);

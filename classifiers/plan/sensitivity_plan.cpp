@@ -28,12 +28,6 @@ Sensitivity prices_for(const PlanRequest& request, const PlanInputs& inputs) {
   return prices_elements(sensitivity, elements) ? with_elements(sensitivity, elements) : sensitivity;
 }
 
-/// What the head is expected to cost with its own budget and with the mean one.
-HeadForecast forecast(const Sensitivity& sensitivity, const HeadBudget& budget, std::int64_t tokens, double mean) {
-  return {.cost = cheapest_rule(sensitivity, budget.layer, budget.head, static_cast<double>(tokens)).cost,
-          .cost_at_mean = cheapest_rule(sensitivity, budget.layer, budget.head, mean).cost};
-}
-
 }  // namespace
 
 bool chooses_elements(const PlanRequest& request, const PlanInputs& inputs) {
@@ -58,17 +52,21 @@ Plan element_plan(const PlanRequest& request, const PlanInputs& inputs) {
   std::vector<std::int64_t> tokens;
   double cost = 0.0;
   double cost_at_mean = 0.0;
-  const std::vector<ElementBudget> budgets = element_budgets(sensitivity, bytes);
+  const std::vector<ElementBudget> budgets = element_budgets(weighed_by_later_tokens(sensitivity), bytes);
   Plan coded = plan;
   give_elements(coded, StoredElements::kInt8, inputs);
   for (std::size_t i = 0; i < plan.heads.size(); ++i) {
     const PricedRule& rule = sensitivity.rules[static_cast<std::size_t>(budgets[i].rule)];
     give_rule(plan, plan.heads[i], rule.name, rule.rule);
     if (budgets[i].elements == StoredElements::kInt8) plan.heads[i].quantisation = coded.heads[i].quantisation;
-    plan.heads[i].forecast = {.cost = budgets[i].cost, .cost_at_mean = budgets[i].cost_at_mean};
+    const auto costs = [&](int priced, std::int64_t carried) {
+      return rule_cost(sensitivity, plan.heads[i].layer, plan.heads[i].head, priced, static_cast<double>(carried));
+    };
+    plan.heads[i].forecast = {.cost = costs(budgets[i].rule, budgets[i].tokens),
+                              .cost_at_mean = costs(budgets[i].rule_at_mean, budgets[i].tokens_at_mean)};
     tokens.push_back(budgets[i].tokens);
-    cost += budgets[i].cost;
-    cost_at_mean += budgets[i].cost_at_mean;
+    cost += plan.heads[i].forecast->cost;
+    cost_at_mean += plan.heads[i].forecast->cost_at_mean;
   }
   give_prior(plan, inputs);
   fill_constant_counts(plan, {}, tokens);
@@ -79,10 +77,11 @@ Plan element_plan(const PlanRequest& request, const PlanInputs& inputs) {
 
 Plan sensitivity_plan(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
   const Sensitivity sensitivity = prices_for(request, inputs);
+  const Sensitivity weighed = weighed_by_later_tokens(sensitivity);
   Plan plan = blank_plan(request, inputs);
   std::vector<CostCurve> curves;
   for (const HeadBudget& budget : plan.heads) {
-    curves.push_back(head_prices(sensitivity, budget.layer, budget.head).curve);
+    curves.push_back(head_prices(weighed, budget.layer, budget.head).curve);
   }
   const auto budgets = constant_budgets(plan, hull_budgets(curves, static_cast<double>(totals.carry)), totals.carry);
   const double mean = mean_of(totals.carry, plan.heads.size());
@@ -90,10 +89,15 @@ Plan sensitivity_plan(const PlanRequest& request, const PlanInputs& inputs, Toke
   double cost_at_mean = 0.0;
   for (std::size_t i = 0; i < plan.heads.size(); ++i) {
     HeadBudget& budget = plan.heads[i];
-    const RulePrice price = cheapest_rule(sensitivity, budget.layer, budget.head, static_cast<double>(budgets[i]));
-    const PricedRule& rule = sensitivity.rules[static_cast<std::size_t>(price.rule)];
+    const auto cheapest = [&](double tokens) { return cheapest_rule(weighed, budget.layer, budget.head, tokens).rule; };
+    const auto costs = [&](int priced, double tokens) {
+      return rule_cost(sensitivity, budget.layer, budget.head, priced, tokens);
+    };
+    const auto tokens = static_cast<double>(budgets[i]);
+    const int chosen = cheapest(tokens);
+    const PricedRule& rule = sensitivity.rules[static_cast<std::size_t>(chosen)];
     give_rule(plan, budget, rule.name, rule.rule);
-    budget.forecast = forecast(sensitivity, budget, budgets[i], mean);
+    budget.forecast = {.cost = costs(chosen, tokens), .cost_at_mean = costs(cheapest(mean), mean)};
     cost += budget.forecast->cost;
     cost_at_mean += budget.forecast->cost_at_mean;
   }

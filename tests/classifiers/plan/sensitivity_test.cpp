@@ -76,6 +76,40 @@ TEST_SUITE("classifiers.plan.sensitivity") {
     CHECK(cheapest_rule(sensitivity, 0, 0, 14).cost == 0.0);
   }
 
+  TEST_CASE("a loss counts as often as tokens from its step on there are for each of its own") {
+    Sensitivity sensitivity = small_sensitivity();
+    sensitivity.cost(0, 1, 1, 2, 0) = 1.0;
+    sensitivity.cost(0, 1, 1, 2, 1) = 2.0;
+    sensitivity.cost(0, 1, 1, 2, 2) = 3.0;
+    const Sensitivity weighed = weighed_by_later_tokens(sensitivity);
+    // Steps of 1, 4 and 9 tokens.
+    CHECK(weighed.cost(0, 1, 1, 2, 0) == 14.0);
+    CHECK(weighed.cost(0, 1, 1, 2, 1) == 2.0 * 13.0 / 4.0);
+    CHECK(weighed.cost(0, 1, 1, 2, 2) == 3.0);
+    CHECK(std::ranges::equal(weighed.sample_cost.values(), sensitivity.sample_cost.values()));
+  }
+
+  TEST_CASE("a plan spends on what early steps lose and forecasts the plain loss") {
+    PlanInputs from = inputs();
+    // At one token heads lose 1, 2, 3 and 4, the first of them early; six tokens are there.
+    Sensitivity& sensitivity = from.sensitivity.value();
+    for (double& cost : sensitivity.cost.values()) cost = 0.0;
+    for (int head = 0; head < 4; ++head) {
+      const int step = head == 0 ? 0 : 2;
+      for (int rule = 0; rule < 2; ++rule) sensitivity.cost(head / 2, head % 2, rule, 0, step) = 1.0 + head;
+    }
+    const Plan plan = make_plan({.method = "sensitivity", .carry = 1.55 / 14.0}, from);
+    std::vector<std::int64_t> carried;
+    double expected = 0.0;
+    for (const HeadBudget& budget : plan.heads) {
+      carried.push_back(budget.carry[1]);
+      expected += budget.forecast->cost;
+    }
+    CHECK(carried == std::vector<std::int64_t>{2, 1, 1, 2});
+    CHECK(expected == 2.0 + 3.0);
+    CHECK(plan.parameters["expected_kl"].get<double>() == doctest::Approx(expected));
+  }
+
   TEST_CASE("the file gives back every number") {
     const testing::TemporaryFolder folder;
     const Sensitivity written = small_sensitivity();
