@@ -31,10 +31,14 @@ InfinityGolden::InfinityGolden(std::string_view set)
 }
 
 std::unique_ptr<InfinityEngine> InfinityGolden::load(ElementType compute_type, std::optional<RowExecution> rows) const {
-  InfinityEngineOptions of_engine = options;
-  of_engine.compute_type = compute_type;
-  of_engine.rows = rows;
-  return load_infinity_engine(of_engine);
+  return load_infinity_engine({.transformer = options.transformer,
+                               .tokenizer = options.tokenizer,
+                               .compute_type = compute_type,
+                               .device = options.device,
+                               .rows = rows,
+                               .image_size = options.image_size,
+                               .height_over_width = options.height_over_width,
+                               .text_tokens = options.text_tokens});
 }
 
 GenerationRequest InfinityGolden::request() const {
