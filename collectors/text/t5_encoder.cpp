@@ -1,6 +1,7 @@
 #include "collectors/text/t5_encoder.h"
 
 #include "collectors/base/error.h"
+#include "collectors/checkpoint/checkpoint_index.h"
 #include "collectors/models/libtorch_device.h"
 #include "collectors/models/libtorch_scope.h"
 #include "collectors/models/tensor_loading.h"
@@ -158,7 +159,7 @@ T5Encoder& T5Encoder::operator=(T5Encoder&&) noexcept = default;
 T5Encoder T5Encoder::open(const std::filesystem::path& folder, ElementType compute_type, const ComputeDevice& device) {
   const at::ScalarType type = linear_type(compute_type);
   const T5Config config = read_t5_config(folder / "config.json");
-  Checkpoint weights = Checkpoint::open(folder);
+  Checkpoint weights = Checkpoint::open(weights_file_of_folder(folder));
   check_weights(TensorGroup(weights, ""), config);
   return T5Encoder(std::make_unique<Network>(std::move(weights), config, type, libtorch_device(device)));
 }

@@ -169,7 +169,7 @@ TEST_SUITE("collectors.capture.capture") {
   }
 
   TEST_CASE("a file that is no capture is refused by name") {
-    refuse([](Hdf5File& file) { file.set_attribute("/", "format", "other"); }, {"'other'", "kvscope-capture"});
+    refuse([](Hdf5File& file) { file.set_attribute("/", "format", "other"); }, {"\"other\"", "kvscope-capture"});
     refuse([](Hdf5File& file) { file.set_attribute("/", "version", std::int64_t{7}); }, {"version 7", "expected 1"});
     refuse([](Hdf5File& file) { file.set_attribute("/", "model", "{"); }, {"model"});
     refuse([](Hdf5File& file) { file.set_attribute("/", "model", R"({"family": "x"})"); }, {"fingerprint"});
