@@ -68,7 +68,12 @@ std::string plan_effect_sha256(const Plan& plan) {
   Json rules = Json::object();
   for (const auto& [name, rule] : plan.rules) rules[name] = to_json(rule);
   Json heads = Json::array();
-  for (const HeadBudget& budget : plan.heads) heads.push_back({budget.rule, budget.attend, budget.carry});
+  for (const HeadBudget& budget : plan.heads) {
+    heads.push_back({budget.rule, budget.attend, budget.carry});
+    if (!budget.quantisation) continue;
+    const auto& [key, value] = *budget.quantisation;
+    heads.back().push_back({key.scale, key.offset, value.scale, value.offset});
+  }
   Sha256 hash;
   hash.update(Json{{"rules", rules}, {"heads", heads}, {"keeps_last_step", plan.keeps_last_step}}.dump());
   hash.update(std::as_bytes(plan.prior.values()));

@@ -147,7 +147,7 @@ TEST_SUITE("kernels.compare.budget_plan") {
         ErrorCode::kUsage, [&] { (void)plan_of("hack++", least - 1); }, "less than one token in every head");
   }
 
-  TEST_CASE("the hash of what a plan does knows rules counts and weights but not names or origin") {
+  TEST_CASE("the hash of what a plan does knows rules counts codes and weights but not names or origin") {
     const std::int64_t bytes = 10 * bytes_per_token_everywhere(model());
     const Plan plan = plan_of("uniform:look-ahead", bytes);
     const std::string hash = plan_effect_sha256(plan);
@@ -165,5 +165,12 @@ TEST_SUITE("kernels.compare.budget_plan") {
     other = plan;
     other.prior(0, 0, 1, 0) += 0.5F;
     CHECK(plan_effect_sha256(other) != hash);
+    other = plan;
+    other.heads[3].quantisation = {.key = {.scale = {1.0F}, .offset = {0.0F}},
+                                   .value = {.scale = {1.0F}, .offset = {0.0F}}};
+    const std::string of_codes = plan_effect_sha256(other);
+    CHECK(of_codes != hash);
+    other.heads[3].quantisation->value.offset[0] = 0.5F;
+    CHECK(plan_effect_sha256(other) != of_codes);
   }
 }
