@@ -138,6 +138,12 @@ ClassContrast contrast(const HeadFigures& figures, std::size_t number) {
   return result;
 }
 
+std::vector<double> cheapest_costs(const Sensitivity& sensitivity, double tokens) {
+  std::vector<double> costs;
+  for (const RulePrice& price : cheapest_rules(sensitivity, tokens)) costs.push_back(price.cost);
+  return costs;
+}
+
 }  // namespace
 
 const HeadFigure& HeadFigures::at(std::string_view name) const {
@@ -163,14 +169,14 @@ HeadFigures head_figures(const Sensitivity& sensitivity, const HeadClassificatio
   return result;
 }
 
-std::vector<double> cheapest_costs(const Sensitivity& sensitivity, double tokens) {
-  std::vector<double> costs;
+std::vector<RulePrice> cheapest_rules(const Sensitivity& sensitivity, double tokens) {
+  std::vector<RulePrice> prices;
   const int sharing = sensitivity.model.heads / sensitivity.model.kv_heads;
   for (int layer = 0; layer < sensitivity.model.layers; ++layer) {
     for (int head = 0; head < sensitivity.model.heads; ++head)
-      costs.push_back(cheapest_rule(sensitivity, layer, head / sharing, tokens).cost);
+      prices.push_back(cheapest_rule(sensitivity, layer, head / sharing, tokens));
   }
-  return costs;
+  return prices;
 }
 
 HeadFigures costs_by_tokens(const Sensitivity& sensitivity, const HeadFigures& figures) {

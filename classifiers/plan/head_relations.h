@@ -84,8 +84,8 @@ struct ClassContrast {
 /// One for each figure but the class; empty without a classification.
 [[nodiscard]] std::vector<ClassContrast> class_contrasts(const HeadFigures& figures);
 
-/// Cost of every query head's cheapest rule for so many tokens, in (layer, head) order.
-[[nodiscard]] std::vector<double> cheapest_costs(const Sensitivity& sensitivity, double tokens);
+/// The cheapest rule of every query head for so many tokens, and its cost, in (layer, head) order.
+[[nodiscard]] std::vector<RulePrice> cheapest_rules(const Sensitivity& sensitivity, double tokens);
 
 /// The classes of `figures`, with the cost at every number of tokens that was priced in place of their figures.
 [[nodiscard]] HeadFigures costs_by_tokens(const Sensitivity& sensitivity, const HeadFigures& figures);

@@ -101,7 +101,8 @@ void BatchSession::observe_block(int layer, const at::Tensor& x) const {
 at::Tensor BatchSession::guided(const at::Tensor& of_rows) const {
   const PhaseRange range({.phase = Phase::kHead});
   const double strength = model_->guidance(request_, step_);
-  const at::Tensor tempered = of_rows.mul(1.0 / model_->temperature(request_, step_));
+  const double temperature = model_->temperature(request_, step_);
+  const at::Tensor tempered = temperature == 1.0 ? of_rows : of_rows.mul(1.0 / temperature);
   const at::Tensor conditional = tempered.narrow(0, 0, batch());
   const at::Tensor unconditional = tempered.narrow(0, batch(), batch());
   return conditional.mul(1.0 + strength).sub_(unconditional.mul(strength)).to(at::kCPU);

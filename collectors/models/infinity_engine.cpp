@@ -1,6 +1,7 @@
 #include "collectors/models/infinity_engine.h"
 
 #include "collectors/base/error.h"
+#include "collectors/models/guided_model_info.h"
 #include "collectors/models/infinity_model.h"
 #include "collectors/models/libtorch_device.h"
 #include "collectors/models/tensor_loading.h"
@@ -9,21 +10,6 @@
 
 namespace kvscope {
 namespace {
-
-ModelInfo model_info(const InfinityConfig& config, const Checkpoint& transformer, const Checkpoint& tokenizer,
-                     ElementType compute_type) {
-  const Checkpoint* files[] = {&transformer, &tokenizer};
-  return {.family = "infinity",
-          .fingerprint = fingerprint(files),
-          .layers = config.depth,
-          .heads = config.heads,
-          .kv_heads = config.heads,
-          .head_dim = config.head_dim,
-          .softmax_scale = {1.0},
-          .branches = {"conditional", "unconditional"},
-          .key_type = compute_type,
-          .value_type = compute_type};
-}
 
 std::shared_ptr<const InfinityModel> load_model(InfinityEngineOptions options) {
   check_compute_type(options.compute_type, options.device);
@@ -37,7 +23,7 @@ std::shared_ptr<const InfinityModel> load_model(InfinityEngineOptions options) {
   const int cells = code_cells_per_side(config.token_bits, options.transformer.string(), tokenizer_config,
                                         options.tokenizer.string());
 
-  ModelInfo info = model_info(config, transformer_file, tokenizer_file, options.compute_type);
+  ModelInfo info = guided_model_info("infinity", config, 1.0, transformer_file, tokenizer_file, options.compute_type);
   StepTable steps = schedule.steps();
   const std::int64_t text_tokens = options.text_tokens > 0 ? options.text_tokens : config.text_rows;
   InfinityTransformer transformer(infinity_transformer_group(transformer_file), config, schedule, text_tokens,

@@ -6,7 +6,6 @@
 
 #include <ATen/ops/from_blob.h>
 
-#include <map>
 #include <utility>
 
 namespace kvscope {
@@ -23,22 +22,6 @@ at::Tensor prompt_tensor(const TextFeatures& text, std::int64_t prompt, at::Devi
   const at::Tensor view = at::from_blob(const_cast<float*>(features.data()),
                                         {std::ssize(features) / text.width(), text.width()}, at::kFloat);
   return view.to(device);
-}
-
-/// One object for each distinct key, in the order of `keys`.
-template <typename Make>
-Conditions one_per_key(const ScaleModel& model, const std::vector<std::int64_t>& keys, const Make& make) {
-  std::map<std::int64_t, std::shared_ptr<const RowCondition>> of_key;
-  for (const std::int64_t key : keys) of_key.try_emplace(key);
-  std::vector<std::int64_t> distinct;
-  for (const auto& [key, condition] : of_key) distinct.push_back(key);
-  model.for_each_sample(std::ssize(distinct), [&](std::int64_t i) {
-    const std::int64_t key = distinct[static_cast<std::size_t>(i)];
-    of_key.find(key)->second = std::make_shared<const RowCondition>(make(key));
-  });
-  Conditions conditions;
-  for (const std::int64_t key : keys) conditions.push_back(of_key.at(key));
-  return conditions;
 }
 
 }  // namespace
@@ -85,12 +68,11 @@ Conditions InfinityModel::conditions(const GenerationRequest& request) const {
   const TextFeatures& text = *request.text;
   std::vector<std::int64_t> lengths;
   for (const std::int64_t prompt : request.labels) lengths.push_back(text.lengths[static_cast<std::size_t>(prompt)]);
-  Conditions rows = one_per_key(*this, request.labels, [&](std::int64_t prompt) {
+  Conditions rows = conditions_of(request.labels, [&](std::int64_t prompt) {
     return transformer().condition(prompt_tensor(text, prompt, device()));
   });
-  const Conditions unconditional = one_per_key(*this, lengths, [&](std::int64_t length) {
-    return transformer().condition(transformer().unconditional_text(length));
-  });
+  const Conditions unconditional = conditions_of(
+      lengths, [&](std::int64_t length) { return transformer().condition(transformer().unconditional_text(length)); });
   rows.insert(rows.end(), unconditional.begin(), unconditional.end());
   return rows;
 }

@@ -6,6 +6,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include <map>
 #include <utility>
 
 namespace kvscope {
@@ -46,6 +47,21 @@ double ScaleModel::temperature(const GenerationRequest& request, int step) const
 void ScaleModel::for_each_sample(std::int64_t samples, const std::function<void(std::int64_t)>& body) const {
   if (device().is_cpu()) return parallel_for(samples, body);
   for (std::int64_t sample = 0; sample < samples; ++sample) body(sample);
+}
+
+std::vector<std::shared_ptr<const RowCondition>> ScaleModel::conditions_of(
+    const std::vector<std::int64_t>& keys, const std::function<RowCondition(std::int64_t key)>& make) const {
+  std::map<std::int64_t, std::shared_ptr<const RowCondition>> of_key;
+  for (const std::int64_t key : keys) of_key.try_emplace(key);
+  std::vector<std::int64_t> distinct;
+  for (const auto& [key, condition] : of_key) distinct.push_back(key);
+  for_each_sample(std::ssize(distinct), [&](std::int64_t i) {
+    const std::int64_t key = distinct[static_cast<std::size_t>(i)];
+    of_key.find(key)->second = std::make_shared<const RowCondition>(make(key));
+  });
+  std::vector<std::shared_ptr<const RowCondition>> conditions;
+  for (const std::int64_t key : keys) conditions.push_back(of_key.at(key));
+  return conditions;
 }
 
 at::Tensor ScaleModel::render(std::span<const at::Tensor> maps) const {

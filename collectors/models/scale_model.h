@@ -83,6 +83,9 @@ class ScaleModel {
   [[nodiscard]] at::Tensor render(std::span<const at::Tensor> maps) const;
 
  protected:
+  /// One object for each distinct key, made as for_each_sample() goes, in the order of `keys`.
+  [[nodiscard]] std::vector<std::shared_ptr<const RowCondition>> conditions_of(
+      const std::vector<std::int64_t>& keys, const std::function<RowCondition(std::int64_t key)>& make) const;
   /// To be called once the blocks are loaded: what a site says of its layer.
   void describe_sites();
 

@@ -1,6 +1,7 @@
 #include "collectors/models/var_engine.h"
 
 #include "collectors/base/error.h"
+#include "collectors/models/guided_model_info.h"
 #include "collectors/models/image_pixels.h"
 #include "collectors/models/libtorch_device.h"
 #include "collectors/models/libtorch_scope.h"
@@ -15,21 +16,6 @@
 namespace kvscope {
 namespace {
 
-ModelInfo model_info(const VarConfig& config, const Checkpoint& transformer, const Checkpoint& tokenizer,
-                     ElementType compute_type) {
-  const Checkpoint* files[] = {&transformer, &tokenizer};
-  return {.family = "var",
-          .fingerprint = fingerprint(files),
-          .layers = config.depth,
-          .heads = config.heads,
-          .kv_heads = config.heads,
-          .head_dim = config.head_dim,
-          .softmax_scale = {config.softmax_scale()},
-          .branches = {"conditional", "unconditional"},
-          .key_type = compute_type,
-          .value_type = compute_type};
-}
-
 std::shared_ptr<const VarModel> load_model(VarEngineOptions options) {
   check_compute_type(options.compute_type, options.device);
   const at::Device device = libtorch_device(options.device);
@@ -40,7 +26,8 @@ std::shared_ptr<const VarModel> load_model(VarEngineOptions options) {
   check_same_codes(config, options.transformer.string(), tokenizer_config, options.tokenizer.string());
 
   const TensorGroup tokenizer_group = var_tokenizer_group(tokenizer_file);
-  ModelInfo info = model_info(config, transformer_file, tokenizer_file, options.compute_type);
+  ModelInfo info =
+      guided_model_info("var", config, config.softmax_scale(), transformer_file, tokenizer_file, options.compute_type);
   VarTransformer transformer(var_transformer_group(transformer_file), config, scalar_type(options.compute_type),
                              device);
   VarQuantiser quantiser(tokenizer_group, tokenizer_config, config.sides, device);

@@ -27,8 +27,6 @@ struct VarEngineOptions {
   std::unique_ptr<GraphBackend> graphs;              ///< runs steps of rows together (StepGraphs); null: eager
 };
 
-using VarObserver = GenerationObserver;
-
 class VarModel;
 
 /// VAR: class-conditional next-scale prediction (Tian et al. 2024, arXiv 2404.02905).

@@ -2,7 +2,6 @@
 
 #include "collectors/models/token_drawing.h"
 
-#include <map>
 #include <utility>
 
 namespace kvscope {
@@ -33,18 +32,7 @@ double VarModel::guidance(const GenerationRequest& request, int step) const {
 }
 
 std::vector<std::shared_ptr<const RowCondition>> VarModel::conditions(const GenerationRequest& request) const {
-  std::map<std::int64_t, std::size_t> index_of_label;
-  std::vector<std::int64_t> labels;
-  for (const std::int64_t label : request.labels) {
-    if (index_of_label.try_emplace(label, labels.size()).second) labels.push_back(label);
-  }
-  std::vector<std::shared_ptr<const RowCondition>> of_label(labels.size());
-  for_each_sample(std::ssize(labels), [&](std::int64_t i) {
-    const auto index = static_cast<std::size_t>(i);
-    of_label[index] = std::make_shared<const RowCondition>(transformer().condition(labels[index]));
-  });
-  std::vector<std::shared_ptr<const RowCondition>> rows;
-  for (const std::int64_t label : request.labels) rows.push_back(of_label[index_of_label[label]]);
+  auto rows = conditions_of(request.labels, [&](std::int64_t label) { return transformer().condition(label); });
   rows.resize(2 * rows.size(), unconditional_);
   return rows;
 }

@@ -8,15 +8,11 @@
 namespace kvscope {
 namespace {
 
-/// The cheapest rule of every query head for so many tokens: its place among the rules.
-std::vector<int> cheapest_rules(const Sensitivity& sensitivity, double tokens) {
-  std::vector<int> rules;
-  const int sharing = sensitivity.model.heads / sensitivity.model.kv_heads;
-  for (int layer = 0; layer < sensitivity.model.layers; ++layer) {
-    for (int head = 0; head < sensitivity.model.heads; ++head)
-      rules.push_back(cheapest_rule(sensitivity, layer, head / sharing, tokens).rule);
-  }
-  return rules;
+/// Places among the rules of what is cheapest for every query head.
+std::vector<int> places_of(const std::vector<RulePrice>& prices) {
+  std::vector<int> places;
+  for (const RulePrice& price : prices) places.push_back(price.rule);
+  return places;
 }
 
 }  // namespace
@@ -36,7 +32,7 @@ Json atlas_sensitivity(const ReportInputs& inputs) {
     json["points"].push_back({{"tokens", point.tokens},
                               {"label", figure_label(point)},
                               {"cost", float_array(costs, {std::ssize(costs)})},
-                              {"rule", cheapest_rules(sensitivity, point.tokens)}});
+                              {"rule", places_of(cheapest_rules(sensitivity, point.tokens))}});
   }
   return json;
 }

@@ -23,7 +23,7 @@ struct Run {
 Run generate(const VarEngine& engine, const GenerationRequest& request, const std::vector<at::Tensor>& forced = {}) {
   Run run;
   std::mutex mutex;  // rows one by one are observed from several threads
-  VarObserver observer;
+  GenerationObserver observer;
   const int last = engine.steps().size() - 1;
   const auto rows = 2 * request.labels.size();
   observer.block = [&](int step, int layer, std::int64_t row, const at::Tensor& x) {

@@ -46,7 +46,7 @@ void keep(std::map<Key, std::vector<at::Tensor>>& store, const Key& key, std::in
 Generation generate(const VarEngine& engine, const GoldenFile& golden, MapRecorder& cache) {
   Generation result;
   std::mutex mutex;
-  VarObserver observer;
+  GenerationObserver observer;
   observer.input = [&](int step, std::int64_t row, const at::Tensor& x) {
     const std::lock_guard lock(mutex);
     keep(result.inputs, step, row, x);

@@ -218,12 +218,12 @@ TEST_SUITE("kernels.captured_generation") {
     const auto engine = load_together(set, counts);
     const Plan plan = plan_for(*engine, "full", kEverything);
     GenerationRequest request = batch_request(1, 1, *engine);
-    const auto generate = [&](KvCache& cache, const VarObserver& observer) {
+    const auto generate = [&](KvCache& cache, const GenerationObserver& observer) {
       const auto session = engine->start(request, observer);
       cache.begin(2);
       while (!session->done()) (void)session->advance(cache);
     };
-    VarObserver observer;
+    GenerationObserver observer;
     observer.block = [](int, int, std::int64_t, const at::Tensor&) {};
     const auto cache = taped_cache(plan);
     FullKvCache library;
@@ -238,7 +238,7 @@ TEST_SUITE("kernels.captured_generation") {
     CHECK(counts->captures == 0);
     // One that only looks at what graphs leave alone does not keep them away.
     request.with_gradients = false;
-    VarObserver of_maps;
+    GenerationObserver of_maps;
     of_maps.code_map = [](int, std::int64_t, const at::Tensor&) {};
     for (int i = 0; i < 2; ++i) generate(*cache, of_maps);
     CHECK(counts->captures == engine->steps().size());

@@ -1,12 +1,12 @@
 #include "kernels/compare/compare.h"
 
 #include "classifiers/heads/classify.h"
-#include "collectors/models/engine_factory.h"
 #include "kernels/compare/budget_plan.h"
 #include "kernels/compare/compare_estimate.h"
 #include "kernels/compare/sample_set.h"
 #include "kernels/replay/replay.h"
 #include "kernels/sensitivity/pricing.h"
+#include "kernels/var_basic_engine.h"
 #include "support/errors.h"
 #include "support/json_schema.h"
 #include "support/paths.h"
@@ -21,19 +21,14 @@
 
 using namespace kvscope;
 using testing::repository_file;
+using testing::var_basic_engine;
 
 namespace {
 
-const Engine& engine() {
-  static const auto loaded = load_engine({.transformer = repository_file("tests/data/var_basic/var.pth"),
-                                          .tokenizer = repository_file("tests/data/var_vae.pth")});
-  return *loaded;
-}
-
 /// Attention that falls off with distance in steps, faster in some heads than in others.
 AttentionCalibration calibration() {
-  const ModelInfo& model = engine().model();
-  const StepTable& steps = engine().steps();
+  const ModelInfo& model = var_basic_engine().model();
+  const StepTable& steps = var_basic_engine().steps();
   std::vector<SourceMass> mass;
   for (int k = 0; k < steps.size(); ++k) {
     const auto sources = std::ssize(steps.sources(k));
@@ -50,12 +45,13 @@ AttentionCalibration calibration() {
 
 /// Column variance falls from head to head, so that the contextual ones are the last.
 Scores scores() {
-  const ModelInfo& model = engine().model();
+  const ModelInfo& model = var_basic_engine().model();
   Scores scores;
   scores.model = model;
-  scores.steps = engine().steps();
+  scores.steps = var_basic_engine().steps();
   HeadScoreValues found;
-  found.mean = Array<double>({std::ssize(model.branches), model.layers, model.heads, engine().steps().size()});
+  found.mean =
+      Array<double>({std::ssize(model.branches), model.layers, model.heads, var_basic_engine().steps().size()});
   double value = 0.0;
   for (double& mean : found.mean.values()) mean = 1.0 - 0.001 * (value += 1.0);
   scores.values.emplace(head_score::kColumnVariance.name, found);
@@ -80,7 +76,7 @@ Sensitivity prices(const PlanInputs& inputs) {
   pricing.counts = {1, 3, 7};
   pricing.draws = 1;
   pricing.inputs = inputs;
-  return price_heads(engine(), pricing);
+  return price_heads(var_basic_engine(), pricing);
 }
 
 CompareRequest small_request(std::string_view methods = "hack,hack++,hack++@order,uniform:look-ahead,sensitivity") {
@@ -91,8 +87,8 @@ CompareRequest small_request(std::string_view methods = "hack,hack++,hack++@orde
   request.taus = {0.0, 1.0};
   request.evaluation = samples(3, 5);
   request.calibration = samples(2, 1);
-  request.inputs = {.model = engine().model(),
-                    .steps = engine().steps(),
+  request.inputs = {.model = var_basic_engine().model(),
+                    .steps = var_basic_engine().steps(),
                     .heads = {},
                     .calibration = calibration(),
                     .made_from = {{"capture", nullptr}}};
@@ -137,7 +133,7 @@ TEST_SUITE("kernels.compare.run") {
     const testing::TemporaryFolder folder;
     CompareRequest request = small_request();
     request.plans = folder.path();
-    const CompareResult result = compare_methods(engine(), request);
+    const CompareResult result = compare_methods(var_basic_engine(), request);
     REQUIRE(result.cells.size() == 10);
     CHECK(result.complete);
     for (const CompareCell& cell : result.cells) {
@@ -145,7 +141,7 @@ TEST_SUITE("kernels.compare.run") {
       CAPTURE(cell.budget);
       const Plan plan = read_plan(folder / cell.plan.file);
       const ReplayResult replay =
-          run_replay(engine(), plan, cell.plan.file, {.request = request.evaluation, .batch = 3}).result;
+          run_replay(var_basic_engine(), plan, cell.plan.file, {.request = request.evaluation, .batch = 3}).result;
       CHECK(cell.teacher_forced.kl == replay.teacher_forced->kl);
       CHECK(cell.teacher_forced.token_agreement == replay.teacher_forced->token_agreement);
       CHECK(cell.free_running.kl == replay.free_running->kl);
@@ -164,7 +160,7 @@ TEST_SUITE("kernels.compare.run") {
 
   TEST_CASE("the search takes the candidate of least KL on the calibration samples") {
     const CompareRequest request = small_request("hack++,hack++@order,hack++:alpha=0.5,tau=1");
-    const CompareResult result = compare_methods(engine(), request);
+    const CompareResult result = compare_methods(var_basic_engine(), request);
     const CompareCell& searched = *result.find("hack++", 0.3);
     REQUIRE(searched.search.size() == 4);
     const auto best = std::ranges::min_element(searched.search, {}, &CompareCandidate::kl);
@@ -185,8 +181,9 @@ TEST_SUITE("kernels.compare.run") {
     options.alpha = 0.5;
     inputs.heads = classify_heads(*request.scores, options);
     const Plan plan = plan_within_bytes(request.methods.front(), parameters, inputs, searched.budget_bytes);
-    const ReplayResult replay =
-        run_replay(engine(), plan, "plan", {.request = request.calibration, .batch = 2, .free_running = false}).result;
+    const ReplayResult replay = run_replay(var_basic_engine(), plan, "plan",
+                                           {.request = request.calibration, .batch = 2, .free_running = false})
+                                    .result;
     CHECK(searched.search.back().kl == doctest::Approx(replay.teacher_forced->kl.mean));
     CHECK(result.find("hack++:alpha=0.5,tau=1", 0.3)->plan.sha256 == plan_effect_sha256(plan));
   }
@@ -194,7 +191,7 @@ TEST_SUITE("kernels.compare.run") {
   TEST_CASE("all bytes lose nothing") {
     CompareRequest request = small_request("uniform:window,sensitivity,hack:alpha=0.5");
     request.budgets = {1.0};
-    const CompareResult result = compare_methods(engine(), request);
+    const CompareResult result = compare_methods(var_basic_engine(), request);
     for (const CompareCell& cell : result.cells) {
       CAPTURE(cell.method);
       CHECK(cell.free_running.identical_images == 3);
@@ -207,18 +204,18 @@ TEST_SUITE("kernels.compare.run") {
 
   TEST_CASE("what does not fit into memory is computed again to the same bits") {
     CompareRequest request = small_request("uniform:window,hack");
-    const Json all = timeless(compare_methods(engine(), request));
+    const Json all = timeless(compare_methods(var_basic_engine(), request));
     request.memory = 0;
     request.batch = 3;
-    CHECK(timeless(compare_methods(engine(), request)) == all);
+    CHECK(timeless(compare_methods(var_basic_engine(), request)) == all);
     SampleSetOptions options = evaluation_set(request);
-    CHECK(SampleSet(engine(), options).kept_batches() == 0);
+    CHECK(SampleSet(var_basic_engine(), options).kept_batches() == 0);
     options.memory = kDefaultCompareMemory;
-    CHECK(SampleSet(engine(), options).kept_batches() == 1);
+    CHECK(SampleSet(var_basic_engine(), options).kept_batches() == 1);
   }
 
   TEST_CASE("an interrupted comparison loses one cell and ends with the same figures") {
-    const Json whole = timeless(compare_methods(engine(), small_request()));
+    const Json whole = timeless(compare_methods(var_basic_engine(), small_request()));
     const testing::TemporaryFolder folder;
     CompareRequest request = small_request();
     request.partial = folder / "c.json.partial";
@@ -229,7 +226,7 @@ TEST_SUITE("kernels.compare.run") {
       progress.exceptions(std::ios::badbit);
       request.progress = &progress;
       testing::check_error(
-          ErrorCode::kInterrupted, [&] { (void)compare_methods(engine(), request); }, "interrupted");
+          ErrorCode::kInterrupted, [&] { (void)compare_methods(var_basic_engine(), request); }, "interrupted");
     }
     const CompareResult partial = read_compare(request.partial);
     CHECK_FALSE(partial.complete);
@@ -237,7 +234,7 @@ TEST_SUITE("kernels.compare.run") {
     CHECK(partial.calibration_kl.size() > 2);
     request.progress = nullptr;
     request.run["threads"] = 2;  // where it runs is free to differ
-    Json resumed = timeless(compare_methods(engine(), request));
+    Json resumed = timeless(compare_methods(var_basic_engine(), request));
     CHECK(resumed["run"]["threads"] == 2);
     resumed["run"]["threads"] = 1;
     CHECK(resumed == whole);
@@ -249,12 +246,13 @@ TEST_SUITE("kernels.compare.run") {
     CompareRequest request = small_request("uniform:window");
     request.partial = folder / "c.json.partial";
     request.resume = true;
-    (void)compare_methods(engine(), request);
+    (void)compare_methods(var_basic_engine(), request);
     const auto check_other = [&](auto&& change) {
       CompareRequest other = request;
       change(other);
       testing::check_error(
-          ErrorCode::kBadInput, [&] { (void)compare_methods(engine(), other); }, "c.json.partial", "other options");
+          ErrorCode::kBadInput, [&] { (void)compare_methods(var_basic_engine(), other); }, "c.json.partial",
+          "other options");
     };
     check_other([](CompareRequest& other) { other.budgets = {0.3}; });
     check_other([](CompareRequest& other) { other.evaluation.seed = 6; });
@@ -264,7 +262,8 @@ TEST_SUITE("kernels.compare.run") {
   }
 
   TEST_CASE("plans of the same effect are generated once") {
-    const CompareResult result = compare_methods(engine(), small_request("hack:alpha=0.5,hack@variance:alpha=0.5"));
+    const CompareResult result =
+        compare_methods(var_basic_engine(), small_request("hack:alpha=0.5,hack@variance:alpha=0.5"));
     const CompareCell& first = result.cells.at(0);
     const CompareCell& second = result.cells.at(1);
     CHECK(first.plan.sha256 == second.plan.sha256);
@@ -280,7 +279,7 @@ TEST_SUITE("kernels.compare.run") {
       std::ostringstream progress;
       request.progress = &progress;
       testing::check_error(
-          code, [&] { (void)compare_methods(engine(), request); }, words...);
+          code, [&] { (void)compare_methods(var_basic_engine(), request); }, words...);
       CHECK(progress.str().empty());
     };
     check_refused(
@@ -311,10 +310,10 @@ TEST_SUITE("kernels.compare.run") {
   }
 
   TEST_CASE("an estimate counts cells and searched candidates") {
-    const CompareEstimate estimate = estimate_comparison(engine(), small_request());
+    const CompareEstimate estimate = estimate_comparison(var_basic_engine(), small_request());
     CHECK(estimate.cells == 10);
     CHECK(estimate.candidates == 2 * (2 + 4));  // hack and hack++ at two budgets; the variant takes over
-    CHECK(estimate.logit_bytes == 5 * engine().steps().total_tokens() * engine().vocabulary() * 4);
+    CHECK(estimate.logit_bytes == 5 * var_basic_engine().steps().total_tokens() * var_basic_engine().vocabulary() * 4);
     CHECK(estimate.full_seconds > 0.0);
     CHECK(estimate.cell_seconds > 0.0);
     CHECK(estimate.search_seconds > 0.0);

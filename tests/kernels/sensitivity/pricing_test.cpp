@@ -2,12 +2,12 @@
 
 #include "classifiers/plan/sensitivity_plan.h"
 #include "collectors/base/parallel.h"
-#include "collectors/models/engine_factory.h"
 #include "collectors/models/full_kv_cache.h"
 #include "collectors/models/libtorch_scope.h"
 #include "kernels/sensitivity/gradient_kv_cache.h"
 #include "kernels/sensitivity/price_check.h"
 #include "kernels/sensitivity/sample_pricing.h"
+#include "kernels/var_basic_engine.h"
 #include "support/aten.h"
 #include "support/errors.h"
 #include "support/paths.h"
@@ -18,20 +18,14 @@
 TEST_SUITE_BEGIN("kernels.pricing");
 
 using namespace kvscope;
-using testing::repository_file;
+using testing::var_basic_engine;
 
 namespace {
 
-const Engine& engine() {
-  static const auto loaded = load_engine({.transformer = repository_file("tests/data/var_basic/var.pth"),
-                                          .tokenizer = repository_file("tests/data/var_vae.pth")});
-  return *loaded;
-}
-
 /// Uniform attention to every key of a step, which is what calibrated priors then say.
 AttentionCalibration uniform_calibration() {
-  const ModelInfo& model = engine().model();
-  const StepTable& steps = engine().steps();
+  const ModelInfo& model = var_basic_engine().model();
+  const StepTable& steps = var_basic_engine().steps();
   std::vector<SourceMass> mass;
   for (int k = 0; k < steps.size(); ++k) {
     mass.emplace_back(Shape{model.layers, model.heads, std::ssize(steps.sources(k))});
@@ -52,7 +46,8 @@ PricingRequest small_request(std::int64_t samples) {
     request.generation.labels.push_back(3 * i % 7);
     request.generation.sample_ids.push_back(i);
   }
-  request.inputs = {.model = engine().model(), .steps = engine().steps(), .calibration = uniform_calibration()};
+  request.inputs = {
+      .model = var_basic_engine().model(), .steps = var_basic_engine().steps(), .calibration = uniform_calibration()};
   request.run = {{"seed", 11}};
   return request;
 }
@@ -66,9 +61,9 @@ void check_equal(const Sensitivity& a, const Sensitivity& b) {
 
 TEST_CASE("a run with gradients has the logits of a plain run") {
   GenerationRequest request = small_request(2).generation;
-  const auto plain = engine().start(request);
+  const auto plain = var_basic_engine().start(request);
   request.with_gradients = true;
-  const auto differentiable = engine().start(request);
+  const auto differentiable = var_basic_engine().start(request);
   FullKvCache full;
   GradientKvCache gradient;
   full.begin(4);
@@ -80,43 +75,45 @@ TEST_CASE("a run with gradients has the logits of a plain run") {
     const LibTorchScope scope;
     CHECK((found.logits - expected.logits).abs().max().item<float>() < 1e-3F);
   }
-  CHECK(gradient.steps() == engine().steps().size());
-  CHECK(gradient.layers() == engine().model().layers);
+  CHECK(gradient.steps() == var_basic_engine().steps().size());
+  CHECK(gradient.layers() == var_basic_engine().model().layers);
 }
 
 TEST_CASE("a plan that drops nothing costs nothing") {
   const PricingRequest request = small_request(1);
-  const SamplePricing pricing(engine(), request.generation, 2, 5);
+  const SamplePricing pricing(var_basic_engine(), request.generation, 2, 5);
   const Array<double> costs =
-      pricing.costs(priced_plan(request.inputs, request.rules.front(), engine().steps().total_tokens()));
+      pricing.costs(priced_plan(request.inputs, request.rules.front(), var_basic_engine().steps().total_tokens()));
   // What is left is the difference between two kernels' roundings, squared.
   CHECK(std::ranges::all_of(costs.values(), [](double cost) { return cost >= 0.0 && cost < 1e-9; }));
 }
 
 TEST_CASE("nothing is lost before the first step that finds too little") {
   const PricingRequest request = small_request(1);
-  const SamplePricing pricing(engine(), request.generation, 2, 5);
+  const SamplePricing pricing(var_basic_engine(), request.generation, 2, 5);
   const Array<double> costs = pricing.costs(priced_plan(request.inputs, request.rules.front(), 1));
-  for (int layer = 0; layer < engine().model().layers; ++layer) {
-    for (int head = 0; head < engine().model().kv_heads; ++head) {
+  for (int layer = 0; layer < var_basic_engine().model().layers; ++layer) {
+    for (int head = 0; head < var_basic_engine().model().kv_heads; ++head) {
       CHECK(costs(layer, head, 0) < 1e-9);
       CHECK(costs(layer, head, 1) < 1e-9);  // the first step has one token, and one is carried
-      CHECK(costs(layer, head, engine().steps().size() - 1) > 0.0);
+      CHECK(costs(layer, head, var_basic_engine().steps().size() - 1) > 0.0);
     }
   }
 }
 
 TEST_CASE("8-bit elements cost something from the second step on and a quarter of it with half the step") {
   PricingRequest request = small_request(1);
-  const SamplePricing pricing(engine(), request.generation, 2, 5);
+  const SamplePricing pricing(var_basic_engine(), request.generation, 2, 5);
   const auto cost_with_step = [&](float scale) {
-    const auto head_dim = static_cast<std::size_t>(engine().model().head_dim);
+    const auto head_dim = static_cast<std::size_t>(var_basic_engine().model().head_dim);
     const ChannelQuantisation channels{std::vector<float>(head_dim, scale), std::vector<float>(head_dim, 0.0F)};
-    const auto n_head = static_cast<std::size_t>(engine().model().layers * engine().model().kv_heads);
+    const auto n_head =
+        static_cast<std::size_t>(var_basic_engine().model().layers * var_basic_engine().model().kv_heads);
     request.inputs.quantisation.assign(n_head, {.key = channels, .value = channels});
     const auto rule = priceable_rules(StoredElements::kInt8).front();
-    const Array<double> costs = pricing.costs(priced_plan(request.inputs, rule, engine().steps().total_tokens()));
-    for (int layer = 0; layer < engine().model().layers; ++layer) CHECK(costs(layer, 0, 0) < 1e-9);
+    const Array<double> costs =
+        pricing.costs(priced_plan(request.inputs, rule, var_basic_engine().steps().total_tokens()));
+    for (int layer = 0; layer < var_basic_engine().model().layers; ++layer) CHECK(costs(layer, 0, 0) < 1e-9);
     return std::accumulate(costs.values().begin(), costs.values().end(), 0.0);
   };
   const double coarse = cost_with_step(0.1F);
@@ -127,8 +124,8 @@ TEST_CASE("8-bit elements cost something from the second step on and a quarter o
 
 TEST_CASE("estimates follow what running the model says") {
   const PricingRequest request = small_request(6);
-  const Sensitivity sensitivity = price_heads(engine(), request);
-  const PriceCheck check = check_prices(engine(), request, sensitivity, 40, 3);
+  const Sensitivity sensitivity = price_heads(var_basic_engine(), request);
+  const PriceCheck check = check_prices(var_basic_engine(), request, sensitivity, 40, 3);
   CHECK(check.prices.size() == 40);
   REQUIRE(check.rank_correlation);
   CHECK(*check.rank_correlation > 0.8);
@@ -138,11 +135,11 @@ TEST_CASE("estimates follow what running the model says") {
 
 TEST_CASE("prices depend neither on the batch nor on the threads") {
   PricingRequest request = small_request(3);
-  const Sensitivity expected = price_heads(engine(), request);
+  const Sensitivity expected = price_heads(var_basic_engine(), request);
   check_sensitivity(expected, "priced");
   request.batch = 3;
   set_thread_count(1);
-  const Sensitivity found = price_heads(engine(), request);
+  const Sensitivity found = price_heads(var_basic_engine(), request);
   set_thread_count(0);
   check_equal(expected, found);
 }
@@ -150,18 +147,18 @@ TEST_CASE("prices depend neither on the batch nor on the threads") {
 TEST_CASE("a run that is taken up again ends with the same bits") {
   const testing::TemporaryFolder folder;
   PricingRequest request = small_request(4);
-  const Sensitivity expected = price_heads(engine(), request);
+  const Sensitivity expected = price_heads(var_basic_engine(), request);
   PricingRequest first = request;
   first.generation.labels.resize(2);
   first.generation.sample_ids.resize(2);
   first.partial = folder / "s.h5.partial";
-  (void)price_heads(engine(), first);
+  (void)price_heads(var_basic_engine(), first);
   request.partial = first.partial;
   request.resume = true;
-  check_equal(expected, price_heads(engine(), request));
+  check_equal(expected, price_heads(var_basic_engine(), request));
   request.counts = {1, 3};
   testing::check_error(
-      ErrorCode::kBadInput, [&] { (void)price_heads(engine(), request); }, "s.h5.partial", "other options");
+      ErrorCode::kBadInput, [&] { (void)price_heads(var_basic_engine(), request); }, "s.h5.partial", "other options");
 }
 
 TEST_CASE("grids of budgets ascend and stay below what drops nothing") {
@@ -187,9 +184,9 @@ TEST_CASE("a capture of another geometry is refused") {
   PricingRequest request = small_request(1);
   request.inputs.steps = StepTable::square(std::vector<int>{1, 2});
   testing::check_error(
-      ErrorCode::kBadInput, [&] { (void)price_heads(engine(), request); }, "steps");
+      ErrorCode::kBadInput, [&] { (void)price_heads(var_basic_engine(), request); }, "steps");
   request = small_request(1);
   request.draws = 0;
   testing::check_error(
-      ErrorCode::kUsage, [&] { (void)price_heads(engine(), request); }, "--draws");
+      ErrorCode::kUsage, [&] { (void)price_heads(var_basic_engine(), request); }, "--draws");
 }

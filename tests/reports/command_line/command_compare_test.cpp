@@ -3,6 +3,7 @@
 #include "collectors/base/file.h"
 #include "kernels/compare/compare_result.h"
 #include "reports/command_line/command_run.h"
+#include "reports/command_line/small_capture.h"
 #include "support/json_schema.h"
 #include "support/paths.h"
 
@@ -12,24 +13,14 @@ using namespace kvscope;
 using testing::check_failure;
 using testing::CommandOutcome;
 using testing::run_command;
+using testing::small_capture;
 
 namespace {
-
-/// A capture of two samples of the bundled model, made once.
-std::string capture() {
-  static const testing::TemporaryFolder folder;
-  static const std::string path = [] {
-    const std::string file = (folder / "c.h5").string();
-    REQUIRE(run_command({"collect", "--samples", "2", "--cfg", "1.5", "--top-k", "100", "-o", file}).status == 0);
-    return file;
-  }();
-  return path;
-}
 
 std::vector<std::string> comparing(const std::filesystem::path& output, std::vector<std::string> more) {
   std::vector<std::string> words = {"compare",
                                     "--capture",
-                                    capture(),
+                                    small_capture(),
                                     "--samples",
                                     "2",
                                     "--cfg",
@@ -131,7 +122,7 @@ TEST_SUITE("reports.command_compare") {
     check_failure(with({"--calibration-samples", "0"}), ErrorCode::kUsage, "--calibration-samples");
     check_failure(with({"--budgets", "0.001"}), ErrorCode::kUsage, "one token in every head");
     check_failure(with({"--methods", "hack", "--baseline", "hack++"}), ErrorCode::kUsage, "--baseline");
-    check_failure(with({"--sensitivity", capture()}), ErrorCode::kBadInput, "kvscope-capture");
+    check_failure(with({"--sensitivity", small_capture()}), ErrorCode::kBadInput, "kvscope-capture");
     check_failure(with({"--sensitivity", (folder / "none.h5").string()}), ErrorCode::kBadInput, "none.h5");
     const std::string data = testing::repository_file("tests/data").string();
     check_failure(with({"--checkpoint", data + "/var_basic/var.pth", "--tokenizer", data + "/var_vae.pth"}),
@@ -142,8 +133,8 @@ TEST_SUITE("reports.command_compare") {
   TEST_CASE("prices of other rules are refused") {
     const testing::TemporaryFolder folder;
     const std::string prices = (folder / "s.h5").string();
-    REQUIRE(run_command({"sensitivity", "--capture", capture(), "--samples", "1", "--cfg", "1.5", "--top-k", "100",
-                         "--budgets", "4,16", "--draws", "1", "-o", prices})
+    REQUIRE(run_command({"sensitivity", "--capture", small_capture(), "--samples", "1", "--cfg", "1.5", "--top-k",
+                         "100", "--budgets", "4,16", "--draws", "1", "-o", prices})
                 .status == 0);
     Sensitivity sensitivity = read_sensitivity(prices);
     const auto with = [&] {

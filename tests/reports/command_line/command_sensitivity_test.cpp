@@ -4,6 +4,7 @@
 #include "collectors/base/file.h"
 #include "collectors/base/json_file.h"
 #include "reports/command_line/command_run.h"
+#include "reports/command_line/small_capture.h"
 #include "support/errors.h"
 #include "support/paths.h"
 
@@ -15,24 +16,14 @@ using namespace kvscope;
 using testing::check_failure;
 using testing::CommandOutcome;
 using testing::run_command;
+using testing::small_capture;
 
 namespace {
 
-/// A capture of two samples of the bundled model, made once.
-std::string capture() {
-  static const testing::TemporaryFolder folder;
-  static const std::string path = [] {
-    const std::string file = (folder / "c.h5").string();
-    REQUIRE(run_command({"collect", "--samples", "2", "--cfg", "1.5", "--top-k", "100", "-o", file}).status == 0);
-    return file;
-  }();
-  return path;
-}
-
 std::vector<std::string> pricing(const std::filesystem::path& output, std::vector<std::string> more = {}) {
-  std::vector<std::string> words = {"sensitivity", "--capture", capture(), "--samples", "3",
-                                    "--cfg",       "1.5",       "--top-k", "100",       "--budgets",
-                                    "4,16,40",     "--draws",   "2",       "-o",        output.string()};
+  std::vector<std::string> words = {"sensitivity", "--capture", small_capture(), "--samples", "3",       "--cfg",
+                                    "1.5",         "--top-k",   "100",           "--budgets", "4,16,40", "--draws",
+                                    "2",           "-o",        output.string()};
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }
@@ -56,7 +47,7 @@ TEST_SUITE("reports.command_sensitivity") {
     const std::string plan = (folder / "p.json").string();
     const CommandOutcome made =
         run_command({"plan", "--method", "sensitivity", "--sensitivity", (folder / "s.h5").string(), "--capture",
-                     capture(), "--bytes", "400000", "-o", plan});
+                     small_capture(), "--bytes", "400000", "-o", plan});
     CAPTURE(made.err);
     REQUIRE(made.status == 0);
     CHECK(plan_totals(read_plan(plan)).allocated_bytes <= 400000);
@@ -69,7 +60,7 @@ TEST_SUITE("reports.command_sensitivity") {
     const testing::TemporaryFolder folder;
     const std::string prices = (folder / "s.h5").string();
     const CommandOutcome priced =
-        run_command({"sensitivity", "--capture", capture(), "--samples", "2", "--cfg", "1.5", "--top-k", "100",
+        run_command({"sensitivity", "--capture", small_capture(), "--samples", "2", "--cfg", "1.5", "--top-k", "100",
                      "--budgets", "4,16,66", "--draws", "1", "--elements", "model,int8", "--check", "2", "-o", prices});
     CAPTURE(priced.err);
     REQUIRE(priced.status == 0);
@@ -84,7 +75,7 @@ TEST_SUITE("reports.command_sensitivity") {
 
     const std::string plan = (folder / "p.json").string();
     const CommandOutcome made = run_command({"plan", "--method", "sensitivity", "--sensitivity", prices, "--capture",
-                                             capture(), "--bytes", "150000", "-o", plan});
+                                             small_capture(), "--bytes", "150000", "-o", plan});
     CAPTURE(made.err);
     REQUIRE(made.status == 0);
     const Plan mixed = read_plan(plan);
@@ -98,7 +89,7 @@ TEST_SUITE("reports.command_sensitivity") {
     const testing::TemporaryFolder folder;
     check_failure(run_command({"sensitivity", "-o", (folder / "s.h5").string()}), ErrorCode::kUsage, "'capture'");
     const auto with_budgets = [&](const char* budgets) {
-      return run_command({"sensitivity", "--capture", capture(), "--samples", "1", "--budgets", budgets, "-o",
+      return run_command({"sensitivity", "--capture", small_capture(), "--samples", "1", "--budgets", budgets, "-o",
                           (folder / "s.h5").string()});
     };
     check_failure(with_budgets("0"), ErrorCode::kUsage, "1 to 65");
