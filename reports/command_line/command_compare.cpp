@@ -87,13 +87,6 @@ CommandOptions compare_options() {
   return command;
 }
 
-std::int64_t count_option(const options::variables_map& values, const char* name, std::int64_t least,
-                          std::int64_t most) {
-  const auto count = values[name].as<std::int64_t>();
-  if (count < least || count > most) throw usage_error("--{} is {}, expected {} to {}", name, count, least, most);
-  return count;
-}
-
 std::vector<CompareMethod> methods_of(const options::variables_map& values, const std::optional<double>& attend) {
   std::vector<CompareMethod> methods = parse_compare_methods(values["methods"].as<std::string>(), attend);
   if (given(values, "heads-by")) methods = with_split_variants(methods, values["heads-by"].as<std::string>());
@@ -112,8 +105,8 @@ std::vector<std::string> baselines_of(const options::variables_map& values) {
 GenerationRequest calibration_request(const options::variables_map& values, const GenerationSettings& settings,
                                       const Engine& engine) {
   GenerationSettings calibration = settings;
-  calibration.samples = count_option(values, "calibration-samples", 1, kMostCalibrationSamples);
-  calibration.seed = static_cast<std::uint64_t>(count_option(values, "calibration-seed", 0, INT64_MAX));
+  calibration.samples = in_range<std::int64_t>(values, "calibration-samples", 1, kMostCalibrationSamples);
+  calibration.seed = static_cast<std::uint64_t>(in_range<std::int64_t>(values, "calibration-seed", 0, INT64_MAX));
   return generation_request(calibration, engine.classes());
 }
 
@@ -270,8 +263,8 @@ CompareRequest compare_request(const options::variables_map& values, const Gener
   // Member by member: g++ 12 destroys twice what a braced initialiser held when a later one throws.
   CompareRequest request;
   read_grids(values, request);
-  request.heads_seed = static_cast<std::uint64_t>(count_option(values, "heads-seed", 0, INT64_MAX));
-  request.memory = count_option(values, "memory", 0, INT64_MAX / kMebibyte) * kMebibyte;
+  request.heads_seed = static_cast<std::uint64_t>(in_range<std::int64_t>(values, "heads-seed", 0, INT64_MAX));
+  request.memory = in_range<std::int64_t>(values, "memory", 0, INT64_MAX / kMebibyte) * kMebibyte;
   request.batch = settings.batch;
   request.run = run_record(settings, context);
   request.partial = partial_path(values["output"].as<std::string>());
