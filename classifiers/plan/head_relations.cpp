@@ -146,7 +146,7 @@ std::vector<double> cheapest_costs(const Sensitivity& sensitivity, double tokens
 
 }  // namespace
 
-const HeadFigure& HeadFigures::at(std::string_view name) const {
+const HeadFigure& HeadFigures::at(std::string_view name) const& {
   const auto found = std::ranges::find(figures, name, &HeadFigure::name);
   if (found == figures.end()) throw usage_error("the heads have no figure '{}'", name);
   return *found;

@@ -33,7 +33,8 @@ struct HeadFigures {
     return static_cast<std::size_t>(layers) * static_cast<std::size_t>(heads_per_layer);
   }
   /// @throws Error  kUsage if there is no figure of that name.
-  [[nodiscard]] const HeadFigure& at(std::string_view name) const;
+  [[nodiscard]] const HeadFigure& at(std::string_view name) const&;
+  const HeadFigure& at(std::string_view name) const&& = delete;  // would not outlive the expression
 };
 
 namespace head_figure {

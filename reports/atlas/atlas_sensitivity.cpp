@@ -22,7 +22,8 @@ Json atlas_sensitivity(const ReportInputs& inputs) {
   const Sensitivity& sensitivity = *inputs.sensitivity;
   // Every number of tokens that was priced, and the quarter that the document speaks of.
   std::vector<HeadFigure> points = costs_by_tokens(sensitivity, {}).figures;
-  const HeadFigure& quarter = head_figures(sensitivity, nullptr, nullptr).at(head_figure::kCostQuarter);
+  const HeadFigures priced = head_figures(sensitivity, nullptr, nullptr);
+  const HeadFigure& quarter = priced.at(head_figure::kCostQuarter);
   if (std::ranges::find(points, quarter.tokens, &HeadFigure::tokens) == points.end()) points.push_back(quarter);
   std::ranges::stable_sort(points, {}, &HeadFigure::tokens);
   Json json{{"samples", sensitivity.samples()}, {"rules", Json::array()}, {"points", Json::array()}};
