@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace kvscope {
 namespace {
@@ -124,6 +125,10 @@ PlanTotals plan_totals(const Plan& plan) {
     totals.allocated_bytes += cache_capacity(budget) * slot_bytes;
   }
   totals.peak_bytes = std::ranges::max(totals.bytes_after);
+  if (n_step > 1) {
+    const auto sum = std::accumulate(totals.bytes_after.begin(), totals.bytes_after.end() - 1, std::int64_t{0});
+    totals.average_bytes = static_cast<double>(sum) / (n_step - 1);
+  }
   totals.allocated_bytes += totals.parameter_bytes;
   add_baselines(plan, totals);
 
@@ -141,14 +146,22 @@ PlanTotals plan_totals(const Plan& plan) {
   return totals;
 }
 
+double limited_bytes(const PlanTotals& totals, BudgetLimit limit) {
+  if (limit == BudgetLimit::kAllocated) return static_cast<double>(totals.allocated_bytes);
+  const double held = limit == BudgetLimit::kPeak ? static_cast<double>(totals.peak_bytes) : totals.average_bytes;
+  return held + static_cast<double>(totals.parameter_bytes);
+}
+
 Json to_json(const PlanTotals& totals, ElementBytes elements) {
   const Json tokens{{"heads", totals.heads},
                     {"keys_of_last_step", totals.key_tokens},
                     {"carried_into_last_step", totals.earlier_tokens},
                     {"attended", totals.attended},
                     {"carried", totals.carried}};
-  Json bytes{{"after_step", totals.bytes_after},    {"peak", totals.peak_bytes}, {"allocated", totals.allocated_bytes},
-             {"published", totals.published_bytes}, {"full", totals.full_bytes}, {"lossless", totals.lossless_bytes}};
+  Json bytes{{"after_step", totals.bytes_after},    {"peak", totals.peak_bytes},
+             {"average", totals.average_bytes},     {"allocated", totals.allocated_bytes},
+             {"published", totals.published_bytes}, {"full", totals.full_bytes},
+             {"lossless", totals.lossless_bytes}};
   if (totals.parameter_bytes > 0) bytes["parameters"] = totals.parameter_bytes;
   const Json shares{{"attended_of_all", number_or_null(totals.attended_share())},
                     {"carried_of_all", number_or_null(totals.carried_share_of_all())},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "classifiers/plan/plan.h"
+#include "classifiers/plan/plan_request.h"
 #include "collectors/geometry/model_info.h"
 #include "collectors/geometry/step_table.h"
 
@@ -68,6 +69,7 @@ struct PlanTotals {
   std::vector<std::int64_t> carried;      ///< [K] tokens held after step k, likewise
   std::vector<std::int64_t> bytes_after;  ///< [K] bytes of keys and values held after step k, all rows of a sample
   std::int64_t peak_bytes = 0;            ///< largest of bytes_after
+  double average_bytes = 0.0;             ///< mean of bytes_after over all steps but the last; 0 of a single step
   std::int64_t allocated_bytes = 0;  ///< buffers of cache_capacity() slots a head, and parameter_bytes: >= peak_bytes
   std::int64_t parameter_bytes = 0;  ///< of quantisation, all heads; a batch of samples shares them
   std::int64_t published_bytes = 0;  ///< all tokens, K float32 and V 16 bit
@@ -87,6 +89,9 @@ struct PlanTotals {
   [[nodiscard]] double carried_share_of_earlier() const;
 };
 [[nodiscard]] PlanTotals plan_totals(const Plan& plan);
+
+/// What a budget in bytes limits: of keys, values and parameters of quantisation, per sample.
+[[nodiscard]] double limited_bytes(const PlanTotals& totals, BudgetLimit limit);
 
 /// The "totals" of plan.json.
 [[nodiscard]] Json to_json(const PlanTotals& totals, ElementBytes elements);

@@ -165,29 +165,39 @@ Plan plan_with_totals(const PlanRequest& request, const PlanInputs& inputs, Toke
 
 // ---- budgets in bytes
 
-/// One token in every head, as it is stored.
-std::int64_t least_bytes(const PlanRequest& request, const PlanInputs& inputs) {
+/// The fewest tokens of a head that a method can plan with: budgets by step begin with what was priced.
+std::int64_t least_tokens(const PlanRequest& request, const PlanInputs& inputs) {
+  const bool by_step = request.method == "sensitivity" && request.limit != BudgetLimit::kAllocated;
+  return by_step && inputs.sensitivity ? inputs.sensitivity->counts.front() : 1;
+}
+
+/// So many tokens in every head, as they are stored.
+std::int64_t least_bytes(const PlanRequest& request, const PlanInputs& inputs, std::int64_t tokens) {
   Plan plan = blank_plan(request, inputs);
   give_elements(plan, elements_of_all(request, inputs), inputs);
   std::int64_t bytes = 0;
   for (const HeadBudget& budget : plan.heads)
-    bytes += rows_per_sample(plan.model) * token_bytes(plan.model, budget) + parameter_bytes(plan.model, budget);
+    bytes +=
+        tokens * rows_per_sample(plan.model) * token_bytes(plan.model, budget) + parameter_bytes(plan.model, budget);
   return bytes;
 }
 
-/// The plan with the most tokens whose buffers fit into the bytes asked for.
+/// The plan with the most tokens that fits into the bytes asked for.
 Plan plan_within_bytes(const PlanRequest& request, const PlanInputs& inputs) {
   const auto n_head = std::int64_t{inputs.model.layers} * inputs.model.kv_heads;
-  const std::int64_t least = least_bytes(request, inputs);
+  const std::int64_t tokens = least_tokens(request, inputs);
+  const std::int64_t least = least_bytes(request, inputs, tokens);
   if (*request.bytes < least) {
-    throw usage_error("--bytes is {}, but one token in each of {} heads takes {} bytes per sample", *request.bytes,
-                      n_head, least);
+    throw usage_error("--bytes is {}, but {} in each of {} heads takes {} bytes per sample", *request.bytes,
+                      tokens == 1 ? "one token" : fmt::format("{} tokens", tokens), n_head, least);
   }
   const auto attempt = [&](std::int64_t total) { return plan_with_totals(request, inputs, {total, total}); };
-  const auto fits = [&](const Plan& plan) { return plan_totals(plan).allocated_bytes <= *request.bytes; };
+  const auto fits = [&](const Plan& plan) {
+    return limited_bytes(plan_totals(plan), request.limit) <= static_cast<double>(*request.bytes);
+  };
 
-  // One token per head fits; everything may not.
-  std::int64_t low = n_head;
+  // The least fits; everything may not.
+  std::int64_t low = n_head * tokens;
   std::int64_t high = n_head * inputs.steps.n_key(inputs.steps.size() - 1) + 1;
   Plan best = attempt(low);
   while (high - low > 1) {

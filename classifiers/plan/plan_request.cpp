@@ -6,6 +6,7 @@
 namespace kvscope {
 namespace {
 
+constexpr std::string_view kLimits[] = {"allocated", "peak", "average"};
 constexpr std::string_view kMethods[] = {"full", "lossless", "uniform", "hack", "hack++", "sensitivity"};
 
 bool compresses(const PlanRequest& request) {
@@ -57,6 +58,16 @@ void check_at_least_one(double budget, std::string_view what) {
 
 }  // namespace
 
+std::string_view budget_limit_name(BudgetLimit limit) {
+  return kLimits[static_cast<std::size_t>(limit)];
+}
+
+std::optional<BudgetLimit> budget_limit_from_name(std::string_view name) {
+  const auto* const found = std::ranges::find(kLimits, name);
+  if (found == std::end(kLimits)) return std::nullopt;
+  return static_cast<BudgetLimit>(found - std::begin(kLimits));
+}
+
 std::vector<std::string> plan_method_names() {
   return {std::begin(kMethods), std::end(kMethods)};
 }
@@ -89,6 +100,9 @@ void check_request(const PlanRequest& request) {
         "method sensitivity attends to all that it carries; give --carry, --compression, --tokens or --bytes");
   }
   if (request.method == "uniform") (void)retention_preset(request.rule);
+  if (request.limit != BudgetLimit::kAllocated && request.method != "sensitivity" && !request.bytes) {
+    throw usage_error("--limit {} applies to method sensitivity and to --bytes", budget_limit_name(request.limit));
+  }
 }
 
 MeanBudgets mean_budgets(const PlanRequest& request, const StepTable& steps) {
@@ -114,6 +128,7 @@ Json to_json(const PlanRequest& request) {
   if (request.carry) json["carry"] = *request.carry;
   if (request.tokens) json["tokens"] = *request.tokens;
   if (request.bytes) json["bytes"] = *request.bytes;
+  if (request.limit != BudgetLimit::kAllocated) json["limit"] = budget_limit_name(request.limit);
   if (request.elements) json["elements"] = stored_elements_name(*request.elements);
   if (request.method == "uniform") json["rule"] = request.rule;
   if (compresses(request) && request.method != "sensitivity") json["observation_queries"] = request.observation_queries;

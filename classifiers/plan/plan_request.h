@@ -11,6 +11,16 @@
 
 namespace kvscope {
 
+/// What an amount of cache limits.
+enum class BudgetLimit : std::uint8_t {
+  kAllocated,  ///< the slots of all heads, each head's as many as it ever carries: fixed buffers
+  kPeak,       ///< what all heads together hold after any step: buffers that heads share
+  kAverage,    ///< the mean, over all steps but the last, of what all heads together hold after them
+};
+/// "allocated", "peak", "average".
+[[nodiscard]] std::string_view budget_limit_name(BudgetLimit limit);
+[[nodiscard]] std::optional<BudgetLimit> budget_limit_from_name(std::string_view name);
+
 /// What somebody wants of a plan: a method, its parameters, and one way of saying how much to keep.
 struct PlanRequest {
   std::string method;  ///< one of plan_method_names()
@@ -21,7 +31,11 @@ struct PlanRequest {
   std::optional<double> attend;        ///< eta_a = B_a/T_K, in (0, 1]; 1 where only carry is given
   std::optional<double> carry;         ///< eta_c = B_c/T_K, in (0, 1]; 1 where only attend is given
   std::optional<std::int64_t> tokens;  ///< mean tokens per head, attended to and carried
-  std::optional<std::int64_t> bytes;   ///< of allocated cache per sample, all rows, as the elements are stored
+  std::optional<std::int64_t> bytes;   ///< of cache per sample, all rows, as the elements are stored
+
+  /// What that amount limits; other than kAllocated only of method sensitivity, whose heads then have a budget for
+  /// every step, and of bytes.
+  BudgetLimit limit = BudgetLimit::kAllocated;
 
   /// How all heads store what they carry; not given: in the run's types, by sensitivity as each was priced cheapest.
   std::optional<StoredElements> elements;

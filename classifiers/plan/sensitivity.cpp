@@ -11,27 +11,32 @@ std::size_t index(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-/// Tokens that the last step finds in a cache that drops nothing.
-double everything(const Sensitivity& sensitivity) {
-  const int last = sensitivity.steps.size() - 1;
-  return static_cast<double>(sensitivity.steps.n_key(last) - sensitivity.steps.n_query(last));
+/// Tokens that a step finds in a cache that drops nothing.
+std::int64_t everything(const Sensitivity& sensitivity, int step) {
+  return sensitivity.steps.n_key(step) - sensitivity.steps.n_query(step);
 }
 
-/// Costs of one rule by tokens carried, with the point at which nothing is dropped: at no cost, unless that was priced
-/// because elements are stored in fewer bits.
-CostCurve rule_curve(const Sensitivity& sensitivity, int layer, int kv_head, int rule) {
+/// Costs by tokens carried, up to `all`: there at no cost, unless that was priced because elements are stored in fewer
+/// bits.
+/// @param cost  of a place in Sensitivity::counts
+template <typename CostOf>
+CostCurve curve_up_to(const Sensitivity& sensitivity, std::int64_t all, const CostOf& cost) {
   CostCurve curve;
-  const double all = everything(sensitivity);
   for (std::size_t c = 0; c < sensitivity.counts.size(); ++c) {
-    const auto tokens = static_cast<double>(sensitivity.counts[c]);
-    if (tokens > all) break;
-    curve.tokens.push_back(tokens);
-    curve.cost.push_back(sensitivity.total_cost(layer, kv_head, rule, static_cast<std::int64_t>(c)));
+    const std::int64_t tokens = std::min(sensitivity.counts[c], all);
+    curve.tokens.push_back(static_cast<double>(tokens));
+    curve.cost.push_back(cost(static_cast<std::int64_t>(c)));
     if (tokens == all) return curve;
   }
-  curve.tokens.push_back(all);
+  curve.tokens.push_back(static_cast<double>(all));
   curve.cost.push_back(0.0);
   return curve;
+}
+
+/// Costs of one rule, summed over steps, by tokens carried.
+CostCurve rule_curve(const Sensitivity& sensitivity, int layer, int kv_head, int rule) {
+  return curve_up_to(sensitivity, everything(sensitivity, sensitivity.steps.size() - 1),
+                     [&](std::int64_t count) { return sensitivity.total_cost(layer, kv_head, rule, count); });
 }
 
 double cost_at(const CostCurve& curve, double tokens) {
@@ -81,6 +86,12 @@ double Sensitivity::total_cost(int layer, int kv_head, std::int64_t rule, std::i
   return std::accumulate(by_step.begin(), by_step.end(), 0.0);
 }
 
+CostCurve step_curve(const Sensitivity& sensitivity, int layer, int kv_head, int rule, int step) {
+  require(step >= 1, "step_curve: nothing is carried into the first step");
+  return curve_up_to(sensitivity, everything(sensitivity, step),
+                     [&](std::int64_t count) { return sensitivity.cost(layer, kv_head, rule, count, step); });
+}
+
 HeadPrices head_prices(const Sensitivity& sensitivity, int layer, int kv_head) {
   HeadPrices prices;
   for (int rule = 0; rule < static_cast<int>(sensitivity.rules.size()); ++rule) {
@@ -92,6 +103,7 @@ HeadPrices head_prices(const Sensitivity& sensitivity, int layer, int kv_head) {
       prices.rule[i] = rule;
     }
   }
+  for (double& cost : prices.curve.cost) cost = std::max(0.0, cost);
   return prices;
 }
 
@@ -108,13 +120,22 @@ double rule_cost(const Sensitivity& sensitivity, int layer, int kv_head, int rul
   return cost_at(rule_curve(sensitivity, layer, kv_head, rule), tokens);
 }
 
+double step_cost(const Sensitivity& sensitivity, int layer, int kv_head, int rule, int step, double tokens) {
+  return cost_at(step_curve(sensitivity, layer, kv_head, rule, step), tokens);
+}
+
+std::vector<double> later_token_weights(const StepTable& steps) {
+  std::vector<double> weights;
+  for (int k = 0; k < steps.size(); ++k) {
+    const std::int64_t later = steps.total_tokens() - steps.token_offset(k);
+    weights.push_back(static_cast<double>(later) / static_cast<double>(steps.n_query(k)));
+  }
+  return weights;
+}
+
 Sensitivity weighed_by_later_tokens(const Sensitivity& sensitivity) {
   Sensitivity result = sensitivity;
-  std::vector<double> weights;
-  for (int k = 0; k < sensitivity.steps.size(); ++k) {
-    const std::int64_t later = sensitivity.steps.total_tokens() - sensitivity.steps.token_offset(k);
-    weights.push_back(static_cast<double>(later) / static_cast<double>(sensitivity.steps.n_query(k)));
-  }
+  const std::vector<double> weights = later_token_weights(sensitivity.steps);
   const std::span<double> costs = result.cost.values();
   for (std::size_t i = 0; i < costs.size(); ++i) costs[i] *= weights[i % weights.size()];
   return result;

@@ -37,22 +37,32 @@ struct Sensitivity {
   StepTable steps;
   std::vector<PricedRule> rules;
   std::vector<std::int64_t> counts;  ///< tokens carried from step to step, the same at every step; ascending, >= 1
-  Array<double> cost;                ///< [layer, kv_head, rule, count, step], mean over samples, nats per token, >= 0
-  Array<float> sample_cost;          ///< [sample, layer, kv_head, rule, count], summed over steps
-  std::int64_t draws = 0;            ///< of every token, over which the Fisher information is averaged
-  Json run;                          ///< command line, versions, seeds, sampling
-  Json made_from;                    ///< {"capture": {"path", "sha256"}}
+  /// [layer, kv_head, rule, count, step], mean over samples, nats per token. In files >= 0; priced in the company of a
+  /// plan (PricingRequest::company) also less, where errors cancel.
+  Array<double> cost;
+  Array<float> sample_cost;  ///< [sample, layer, kv_head, rule, count], summed over steps
+  std::int64_t draws = 0;    ///< of every token, over which the Fisher information is averaged
+  Json run;                  ///< command line, versions, seeds, sampling
+  Json made_from;            ///< {"capture": {"path", "sha256"}}
 
   /// Cost of one entry, summed over steps.
   [[nodiscard]] double total_cost(int layer, int kv_head, std::int64_t rule, std::int64_t count) const;
   [[nodiscard]] std::int64_t samples() const { return sample_cost.extent(0); }
 };
 
+/// What a head loses at one step by one rule, by the tokens that it carries into that step; at last all there are, at
+/// no cost unless priced. A step's loss depends on what was carried into it and hardly on how many tokens were carried
+/// before, so prices of budgets that are the same at every step are taken for those of that step alone
+/// (docs/planners.md).
+/// @param step  >= 1
+[[nodiscard]] CostCurve step_curve(const Sensitivity& sensitivity, int layer, int kv_head, int rule, int step);
+
 /// Which rule is cheapest for a head, at each number of tokens.
 struct HeadPrices {
   CostCurve curve;        ///< tokens: counts, and at last all there is to carry, at no cost unless priced
   std::vector<int> rule;  ///< of each point: its place in Sensitivity::rules
 };
+/// Costs below 0 count as 0.
 [[nodiscard]] HeadPrices head_prices(const Sensitivity& sensitivity, int layer, int kv_head);
 
 /// The rule that costs least for so many tokens (between two counts: on the line between their costs), and its cost.
@@ -64,6 +74,13 @@ struct RulePrice {
 
 /// What a head costs by one rule with so many tokens (between two counts: on the line between their costs).
 [[nodiscard]] double rule_cost(const Sensitivity& sensitivity, int layer, int kv_head, int rule, double tokens);
+
+/// The same at one step, with so many tokens carried into it.
+[[nodiscard]] double step_cost(const Sensitivity& sensitivity, int layer, int kv_head, int rule, int step,
+                               double tokens);
+
+/// w_k = (T_K - T_{k-1}) / N_k of every step: the tokens from step k on, per token of step k.
+[[nodiscard]] std::vector<double> later_token_weights(const StepTable& steps);
 
 /// The same prices, those of step k times w_k = (T_K - T_{k-1}) / N_k: the tokens from step k on, per token of step k.
 ///

@@ -3,6 +3,10 @@
 #include "classifiers/plan/accounting.h"
 #include "classifiers/plan/element_budgets.h"
 #include "classifiers/plan/hull_budgets.h"
+#include "classifiers/plan/step_budgets.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace kvscope {
 namespace {
@@ -28,6 +32,94 @@ Sensitivity prices_for(const PlanRequest& request, const PlanInputs& inputs) {
   return prices_elements(sensitivity, elements) ? with_elements(sensitivity, elements) : sensitivity;
 }
 
+std::size_t index(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
+
+/// What each head would lose with the mean budget, and what all lose together.
+void finish_forecasts(Plan& plan, const Sensitivity& sensitivity, const Sensitivity& weighed, std::int64_t total) {
+  const double mean = mean_of(total, plan.heads.size());
+  double cost = 0.0;
+  double cost_at_mean = 0.0;
+  for (HeadBudget& budget : plan.heads) {
+    const int rule = cheapest_rule(weighed, budget.layer, budget.head, mean).rule;
+    budget.forecast->cost_at_mean = rule_cost(sensitivity, budget.layer, budget.head, rule, mean);
+    cost += budget.forecast->cost;
+    cost_at_mean += budget.forecast->cost_at_mean;
+  }
+  plan.parameters["expected_kl"] = cost;
+  plan.parameters["expected_kl_at_mean_budget"] = cost_at_mean;
+}
+
+/// The cheaper of two curves with the same tokens, at every point.
+void take_cheaper(CostCurve& curve, const CostCurve& other) {
+  for (std::size_t i = 0; i < curve.cost.size(); ++i) curve.cost[i] = std::min(curve.cost[i], other.cost[i]);
+}
+
+/// What every head loses at each step but the first: [step][head].
+/// @param rules  of each head; empty: at every point its cheapest
+std::vector<std::vector<CostCurve>> curves_by_step(const Plan& plan, const Sensitivity& prices,
+                                                   const std::vector<int>& rules) {
+  std::vector<std::vector<CostCurve>> curves;
+  for (int step = 1; step < plan.steps.size(); ++step) {
+    curves.emplace_back();
+    for (std::size_t i = 0; i < plan.heads.size(); ++i) {
+      const auto [layer, head] = std::pair(plan.heads[i].layer, plan.heads[i].head);
+      CostCurve curve = step_curve(prices, layer, head, rules.empty() ? 0 : rules[i], step);
+      for (int rule = 1; rules.empty() && rule < static_cast<int>(prices.rules.size()); ++rule)
+        take_cheaper(curve, step_curve(prices, layer, head, rule, step));
+      for (double& cost : curve.cost) cost = std::max(0.0, cost);
+      curves.back().push_back(std::move(curve));
+    }
+  }
+  return curves;
+}
+
+/// What a head loses over all steps by a rule with so many tokens carried into each.
+/// @param tokens  [step] carried on after it
+double cost_of_steps(const Sensitivity& prices, const HeadBudget& head, int rule, const std::vector<double>& tokens) {
+  double cost = 0.0;
+  for (std::size_t step = 0; step < tokens.size(); ++step)
+    cost += step_cost(prices, head.layer, head.head, rule, static_cast<int>(step) + 1, tokens[step]);
+  return cost;
+}
+
+/// A head keeps to one rule at all steps: the cheapest for the budgets that it would have with the best of every step.
+std::vector<int> rules_by_step(const Plan& plan, const Sensitivity& prices, const StepBudgets& budgets) {
+  std::vector<int> rules;
+  for (std::size_t i = 0; i < plan.heads.size(); ++i) {
+    std::vector<double> tokens;
+    for (const std::vector<double>& heads : budgets) tokens.push_back(heads[i]);
+    std::vector<double> costs;
+    for (int rule = 0; rule < static_cast<int>(prices.rules.size()); ++rule)
+      costs.push_back(cost_of_steps(prices, plan.heads[i], rule, tokens));
+    rules.push_back(static_cast<int>(std::ranges::min_element(costs) - costs.begin()));
+  }
+  return rules;
+}
+
+/// Budgets for every step, where heads share a cache.
+Plan plan_by_step(const PlanRequest& request, const PlanInputs& inputs, const Sensitivity& sensitivity,
+                  const Sensitivity& weighed, std::int64_t total) {
+  Plan plan = blank_plan(request, inputs);
+  const StepBudgets best = step_budgets(curves_by_step(plan, weighed, {}), request.limit, total);
+  const std::vector<int> rules = rules_by_step(plan, weighed, best);
+  for (std::size_t i = 0; i < plan.heads.size(); ++i) {
+    const PricedRule& rule = sensitivity.rules[index(rules[i])];
+    give_rule(plan, plan.heads[i], rule.name, rule.rule);
+  }
+  give_prior(plan, inputs);
+  give_step_counts(plan, step_budgets(curves_by_step(plan, weighed, rules), request.limit, total), request.limit,
+                   total);
+  for (std::size_t i = 0; i < plan.heads.size(); ++i) {
+    HeadBudget& budget = plan.heads[i];
+    const std::vector<double> tokens(budget.carry.begin(), budget.carry.end() - 1);
+    budget.forecast = {.cost = cost_of_steps(sensitivity, budget, rules[i], tokens)};
+  }
+  finish_forecasts(plan, sensitivity, weighed, total);
+  return plan;
+}
+
 }  // namespace
 
 bool chooses_elements(const PlanRequest& request, const PlanInputs& inputs) {
@@ -44,6 +136,10 @@ StoredElements elements_of_all(const PlanRequest& request, const PlanInputs& inp
 }
 
 Plan element_plan(const PlanRequest& request, const PlanInputs& inputs) {
+  if (request.limit != BudgetLimit::kAllocated) {
+    throw usage_error("--limit {} does not go with a choice of elements for each head; say --elements model or int8",
+                      budget_limit_name(request.limit));
+  }
   const Sensitivity& sensitivity = sensitivity_of(inputs);
   Plan plan = blank_plan(request, inputs);
   const std::int64_t token = rows_per_sample(plan.model) * token_bytes(plan.model, element_bytes(plan.model));
@@ -56,7 +152,7 @@ Plan element_plan(const PlanRequest& request, const PlanInputs& inputs) {
   Plan coded = plan;
   give_elements(coded, StoredElements::kInt8, inputs);
   for (std::size_t i = 0; i < plan.heads.size(); ++i) {
-    const PricedRule& rule = sensitivity.rules[static_cast<std::size_t>(budgets[i].rule)];
+    const PricedRule& rule = sensitivity.rules[index(budgets[i].rule)];
     give_rule(plan, plan.heads[i], rule.name, rule.rule);
     if (budgets[i].elements == StoredElements::kInt8) plan.heads[i].quantisation = coded.heads[i].quantisation;
     const auto costs = [&](int priced, std::int64_t carried) {
@@ -78,33 +174,24 @@ Plan element_plan(const PlanRequest& request, const PlanInputs& inputs) {
 Plan sensitivity_plan(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals) {
   const Sensitivity sensitivity = prices_for(request, inputs);
   const Sensitivity weighed = weighed_by_later_tokens(sensitivity);
+  if (request.limit != BudgetLimit::kAllocated)
+    return plan_by_step(request, inputs, sensitivity, weighed, totals.carry);
   Plan plan = blank_plan(request, inputs);
   std::vector<CostCurve> curves;
   for (const HeadBudget& budget : plan.heads) {
     curves.push_back(head_prices(weighed, budget.layer, budget.head).curve);
   }
   const auto budgets = constant_budgets(plan, hull_budgets(curves, static_cast<double>(totals.carry)), totals.carry);
-  const double mean = mean_of(totals.carry, plan.heads.size());
-  double cost = 0.0;
-  double cost_at_mean = 0.0;
   for (std::size_t i = 0; i < plan.heads.size(); ++i) {
     HeadBudget& budget = plan.heads[i];
-    const auto cheapest = [&](double tokens) { return cheapest_rule(weighed, budget.layer, budget.head, tokens).rule; };
-    const auto costs = [&](int priced, double tokens) {
-      return rule_cost(sensitivity, budget.layer, budget.head, priced, tokens);
-    };
     const auto tokens = static_cast<double>(budgets[i]);
-    const int chosen = cheapest(tokens);
-    const PricedRule& rule = sensitivity.rules[static_cast<std::size_t>(chosen)];
-    give_rule(plan, budget, rule.name, rule.rule);
-    budget.forecast = {.cost = costs(chosen, tokens), .cost_at_mean = costs(cheapest(mean), mean)};
-    cost += budget.forecast->cost;
-    cost_at_mean += budget.forecast->cost_at_mean;
+    const int rule = cheapest_rule(weighed, budget.layer, budget.head, tokens).rule;
+    give_rule(plan, budget, sensitivity.rules[index(rule)].name, sensitivity.rules[index(rule)].rule);
+    budget.forecast = {.cost = rule_cost(sensitivity, budget.layer, budget.head, rule, tokens)};
   }
   give_prior(plan, inputs);
   fill_constant_counts(plan, {}, budgets);
-  plan.parameters["expected_kl"] = cost;
-  plan.parameters["expected_kl_at_mean_budget"] = cost_at_mean;
+  finish_forecasts(plan, sensitivity, weighed, totals.carry);
   return plan;
 }
 

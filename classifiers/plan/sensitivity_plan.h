@@ -8,8 +8,10 @@ namespace kvscope {
 /// by what builds on it (weighed_by_later_tokens()), by the rule that is cheapest for it there, and attends to all it
 /// carries.
 ///
-/// Carry budgets are the same at every step; hull_budgets() divides the total, round_budgets() makes whole tokens of
-/// it. HeadBudget::forecast says what each head is expected to cost so and at the mean budget, not weighed.
+/// Where the request limits fixed buffers, carry budgets are the same at every step; hull_budgets() divides the total,
+/// round_budgets() makes whole tokens of it. Where it limits what heads hold together (PlanRequest::limit), every head
+/// has a budget for every step (step_budgets()) and one rule. HeadBudget::forecast says what each head is expected to
+/// cost so and at the mean budget, not weighed.
 /// @throws Error  kUsage if the sensitivity is missing or an attend budget is asked for; kBadInput if it is of another
 ///                model or geometry.
 [[nodiscard]] Plan sensitivity_plan(const PlanRequest& request, const PlanInputs& inputs, TokenTotals totals);

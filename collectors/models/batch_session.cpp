@@ -23,16 +23,14 @@ BatchSession::BatchSession(std::shared_ptr<const ScaleModel> model, GenerationRe
   condition_ = of_rows(rows);
   input_ = model_->first_input(condition_);
   map_ = model_->empty_map(batch());
-  // Whoever looks at every layer, and a backward pass, want tensors of their own.
-  if (model_->graphs() != nullptr && !request_.with_gradients && !observer_.input && !observer_.block) {
+  // Whoever looks at every layer wants tensors of their own.
+  if (model_->graphs() != nullptr && !observer_.input && !observer_.block) {
     generation_ = model_->graphs()->begin_generation();
     condition_vectors_ = condition_.vectors();
   }
 }
 
 StepOutcome BatchSession::advance(KvCache& cache, const std::optional<at::Tensor>& forced_tokens) {
-  std::optional<GradientScope> gradients;
-  if (request_.with_gradients) gradients.emplace();
   const LibTorchScope scope;
   require(!done(), "GenerationSession: all steps are done");
   const PhaseRange range({.phase = Phase::kStep, .step = step_});
@@ -60,20 +58,14 @@ at::Tensor BatchSession::logits_of_rows(KvCache& cache) const {
 at::Tensor BatchSession::run_transformer(KvCache& cache, at::Tensor x, const RowCondition& condition) const {
   const TransformerBlocks& blocks = model_->blocks();
   const BlockLayout& layout = blocks.layout();
-  at::Tensor q;
-  at::Tensor k;
-  at::Tensor v;
+  const at::Tensor q = at::empty({rows(), layout.heads, model_->steps().n_query(step_), layout.head_dim},
+                                 x.options().dtype(layout.type));
+  const at::Tensor k = at::empty_like(q);
+  const at::Tensor v = at::empty_like(q);
   if (observer_.input) {
     for (std::int64_t row = 0; row < rows(); ++row) observer_.input(step_, row, x[row]);
   }
   for (int layer = 0; layer < blocks.depth(); ++layer) {
-    // A backward pass needs every layer's own.
-    if (layer == 0 || request_.with_gradients) {
-      q = at::empty({rows(), layout.heads, model_->steps().n_query(step_), layout.head_dim},
-                    x.options().dtype(layout.type));
-      k = at::empty_like(q);
-      v = at::empty_like(q);
-    }
     {
       const PhaseRange range({.phase = Phase::kProjection, .layer = layer});
       blocks.before_attention(layer, x, condition, model_->rotation(step_), q, k, v);

@@ -18,8 +18,8 @@ namespace kvscope {
 /// drawn (draw_tokens()); logits, tokens and images are on the CPU. The library may sum in another order for other
 /// batches, so unlike RowSession's, bits may depend on the batch.
 ///
-/// Where the model has graphs, the transformer of a step runs from them (StepGraphs), unless gradients are asked for or
-/// somebody observes every block; guidance, drawing and embedding, which depend on the request, do not.
+/// Where the model has graphs, the transformer of a step runs from them (StepGraphs), unless somebody
+/// observes every block; guidance, drawing and embedding, which depend on the request, do not.
 class BatchSession : public GenerationSession {
  public:
   /// @throws Error  kUsage for a request that the model cannot serve.

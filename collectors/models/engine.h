@@ -16,6 +16,7 @@
 namespace kvscope {
 
 struct TextFeatures;
+class LayerGradients;
 
 /// What is generated together, and how tokens are drawn.
 struct GenerationRequest {
@@ -31,10 +32,6 @@ struct GenerationRequest {
   /// One per step, instead of `guidance` and `temperature`; empty: these. Guidance counts as it stands, at every step.
   std::vector<double> guidance_of_step, temperature_of_step;
   std::shared_ptr<const TextFeatures> text;  ///< of a model that takes text: all prompts of the run
-  /// Logits can be differentiated with respect to everything that a cache returns: whatever attend() returns with
-  /// requires_grad() starts or continues LibTorch's graph. Rows are computed together then; costs memory for all
-  /// activations until the logits are gone.
-  bool with_gradients = false;
 };
 
 /// What a token is drawn from: `variables` independent categorical variables with `vocabulary` values each. A token of
@@ -105,6 +102,10 @@ class Engine {
   /// @throws Error  kUsage for labels out of range, impossible sampling settings, or text that is missing or not the
   ///                model's.
   [[nodiscard]] virtual std::unique_ptr<GenerationSession> start(const GenerationRequest& request) const = 0;
+
+  /// Runs a batch freely with everything kept, so that its logits can be differentiated.
+  /// @throws Error  as start(); kEnvironment where that can't be done.
+  [[nodiscard]] virtual std::unique_ptr<LayerGradients> differentiate(const GenerationRequest& request) const;
 };
 
 }  // namespace kvscope

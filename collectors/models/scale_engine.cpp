@@ -1,6 +1,7 @@
 #include "collectors/models/scale_engine.h"
 
 #include "collectors/models/batch_session.h"
+#include "collectors/models/layer_gradients.h"
 #include "collectors/models/row_session.h"
 #include "collectors/models/scale_model.h"
 
@@ -43,10 +44,14 @@ std::unique_ptr<GenerationSession> ScaleEngine::start(const GenerationRequest& r
 
 std::unique_ptr<GenerationSession> ScaleEngine::start(const GenerationRequest& request,
                                                       GenerationObserver observer) const {
-  if (scale_model_->rows() == RowExecution::kTogether || request.with_gradients) {
+  if (scale_model_->rows() == RowExecution::kTogether) {
     return std::make_unique<BatchSession>(scale_model_, request, std::move(observer));
   }
   return std::make_unique<RowSession>(scale_model_, request, std::move(observer));
+}
+
+std::unique_ptr<LayerGradients> ScaleEngine::differentiate(const GenerationRequest& request) const {
+  return std::make_unique<LayerGradients>(scale_model_, request);
 }
 
 }  // namespace kvscope

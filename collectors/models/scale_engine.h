@@ -11,8 +11,8 @@ namespace kvscope {
 class ScaleModel;
 
 /// What the engines of all families of next-scale prediction have in common. On the CPU every row is computed on its
-/// own, so that its bits depend neither on the batch nor on the number of threads; on a GPU, and wherever gradients are
-/// asked for, all rows of a batch go through every operation together (RowExecution).
+/// own, so that its bits depend neither on the batch nor on the number of threads; on a GPU all rows of a batch go
+/// through every operation together (RowExecution).
 class ScaleEngine : public Engine {
  public:
   explicit ScaleEngine(std::shared_ptr<const ScaleModel> model);
@@ -28,6 +28,7 @@ class ScaleEngine : public Engine {
   [[nodiscard]] std::unique_ptr<GenerationSession> start(const GenerationRequest& request) const override;
   [[nodiscard]] std::unique_ptr<GenerationSession> start(const GenerationRequest& request,
                                                          GenerationObserver observer) const;
+  [[nodiscard]] std::unique_ptr<LayerGradients> differentiate(const GenerationRequest& request) const override;
 
  private:
   std::shared_ptr<const ScaleModel> scale_model_;

@@ -26,9 +26,7 @@ struct CompressedKvCache::Implementation {
 
 LayerCache& CompressedKvCache::Implementation::layer_for(const AttentionSite& site, const Step& step,
                                                          ElementType key_type, ElementType value_type) {
-  require(site.layer <= static_cast<int>(layers.size()), "CompressedKvCache: layers ascend by one");
-  if (site.layer == static_cast<int>(layers.size())) layers.emplace_back();
-  auto& layer = layers[static_cast<std::size_t>(site.layer)];
+  auto& layer = layers.at(static_cast<std::size_t>(site.layer));
   const bool fits = layer != nullptr && layer->key_type() == key_type && layer->value_type() == value_type;
   if (!fits) {
     require(step.index == 0, "CompressedKvCache: the element types changed within a run");
@@ -49,9 +47,12 @@ void CompressedKvCache::begin(std::int64_t rows) {
   require(rows >= 1, "CompressedKvCache: at least one row");
   Implementation& self = *implementation_;
   if (rows != self.rows) self.layers.clear();
+  self.layers.resize(static_cast<std::size_t>(self.plan.model.layers));
   self.rows = rows;
   self.seconds = {};
-  for (const auto& layer : self.layers) layer->clear();
+  for (const auto& layer : self.layers) {
+    if (layer) layer->clear();
+  }
 }
 
 at::Tensor CompressedKvCache::attend(const AttentionSite& site, const Step& step, const at::Tensor& q,
@@ -84,19 +85,21 @@ at::Tensor CompressedKvCache::attend(const AttentionSite& site, const Step& step
 
 std::int64_t CompressedKvCache::held_bytes() const {
   std::int64_t bytes = 0;
-  for (const auto& layer : implementation_->layers) bytes += layer->held_bytes();
+  for (const auto& layer : implementation_->layers) bytes += layer ? layer->held_bytes() : 0;
   return bytes;
 }
 
 std::int64_t CompressedKvCache::allocated_bytes() const {
   std::int64_t bytes = 0;
-  for (const auto& layer : implementation_->layers) bytes += layer->allocated_bytes();
+  for (const auto& layer : implementation_->layers) bytes += layer ? layer->allocated_bytes() : 0;
   return bytes;
 }
 
 StoredCodes CompressedKvCache::stored_codes() const {
   StoredCodes codes;
-  for (const auto& layer : implementation_->layers) codes += layer->stored_codes();
+  for (const auto& layer : implementation_->layers) {
+    if (layer) codes += layer->stored_codes();
+  }
   return codes;
 }
 
@@ -109,7 +112,8 @@ std::optional<double> CompressedKvCache::attention_seconds() const {
 
 std::vector<std::int32_t> CompressedKvCache::attended_positions(int layer, std::int64_t row, int head) const {
   const auto& layers = implementation_->layers;
-  require(layer >= 0 && layer < static_cast<int>(layers.size()), "CompressedKvCache: no such layer yet");
+  require(layer >= 0 && layer < static_cast<int>(layers.size()) && layers[static_cast<std::size_t>(layer)] != nullptr,
+          "CompressedKvCache: no such layer yet");
   return layers[static_cast<std::size_t>(layer)]->attended_positions(row, head);
 }
 

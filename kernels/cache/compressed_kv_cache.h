@@ -16,7 +16,8 @@ namespace kvscope {
 
 /// A cache that really is as small as its plan says: per layer one flat buffer for K and one for V, in
 /// which (row, head) owns cache_capacity() slots. At every step it selects, attends, merges and compacts
-/// as the head's retention rule and budgets demand.
+/// as the head's retention rule and budgets demand. Layers know nothing of one another, so a caller may also go through
+/// all steps of one of them before the next.
 class CompressedKvCache : public PlannedKvCache {
  public:
   /// @throws Error  kUsage if the plan's rules need something this build cannot do.

@@ -86,14 +86,17 @@ class Pricing {
   }
 
   [[nodiscard]] SamplePrices price_sample(std::int64_t sample) const {
-    const SamplePricing pricing(engine_, part_of(request_.generation, sample, 1), request_.draws, request_.seed);
+    SamplePricing pricing(engine_, part_of(request_.generation, sample, 1), request_.draws, request_.seed);
+    std::optional<SamplePricing::Company> company;
+    if (request_.company) company = pricing.joint_errors(*request_.company);
+    const std::vector<Array<double>> costs = pricing.costs(plans_, company ? &*company : nullptr);
     SamplePrices prices(price_shape());
     const auto n_count = std::ssize(request_.counts);
     for (std::int64_t i = 0; i < std::ssize(plans_); ++i) {
-      const Array<double> costs = pricing.costs(plans_[index(i)]);
-      for (std::int64_t layer = 0; layer < costs.extent(0); ++layer) {
-        for (std::int64_t head = 0; head < costs.extent(1); ++head) {
-          std::ranges::copy(costs.slice(layer, head), prices.slice(layer, head, i / n_count, i % n_count).begin());
+      const Array<double>& of_plan = costs[index(i)];
+      for (std::int64_t layer = 0; layer < of_plan.extent(0); ++layer) {
+        for (std::int64_t head = 0; head < of_plan.extent(1); ++head) {
+          std::ranges::copy(of_plan.slice(layer, head), prices.slice(layer, head, i / n_count, i % n_count).begin());
         }
       }
     }
@@ -128,6 +131,7 @@ void check_pricing(const Engine& engine, const PricingRequest& request) {
       !request.generation.labels.empty() && request.generation.labels.size() == request.generation.sample_ids.size(),
       "price_heads: one label and one number for each of at least one sample");
   require(request.batch >= 1, "price_heads: a batch has at least one sample");
+  require(!request.company || request.partial.empty(), "price_heads: prices in company are not kept");
   if (request.draws < 1) throw usage_error("--draws is {}, expected at least 1", request.draws);
   if (engine.device().is_cuda()) throw environment_error("sensitivity is computed on the CPU only");
   check_same_model(request.inputs.model, "the capture", engine.model(), "the model");

@@ -20,9 +20,12 @@ struct PricingRequest {
   std::uint64_t seed = 0;            ///< of the draws
   std::int64_t batch = 8;            ///< samples at work between two flushes; changes no result
   PlanInputs inputs;                 ///< what plans with these rules are made from
-  Json run;                          ///< for provenance; a partial file is resumed only if it is the same
-  std::filesystem::path partial;     ///< where what was priced so far is kept; empty: nowhere
-  bool resume = false;               ///< go on from `partial` if it is there
+  /// Given: what a head costs while all others follow this plan, which may be less than 0 (SamplePricing::costs()).
+  /// Such prices are not kept in `partial`.
+  std::optional<Plan> company;
+  Json run;                       ///< for provenance; a partial file is resumed only if it is the same
+  std::filesystem::path partial;  ///< where what was priced so far is kept; empty: nowhere
+  bool resume = false;            ///< go on from `partial` if it is there
   std::ostream* progress = nullptr;
 };
 
@@ -37,9 +40,9 @@ struct PricingRequest {
 /// A plan in which every head carries up to `tokens` by this rule, stored as it says, and attends to all there is.
 [[nodiscard]] Plan priced_plan(const PlanInputs& inputs, const PricedRule& rule, std::int64_t tokens);
 
-/// Prices every head for every rule and count (SamplePricing). Samples run in parallel, each with the memory of one
-/// generation's activations; bits depend neither on the batch nor on the number of threads.
-/// Cost per sample: one generation, `draws` backward passes, and rules * counts times its attention.
+/// Prices every head for every rule and count (SamplePricing). Samples run in parallel, each with the memory that
+/// LayerGradients names; bits depend neither on the batch nor on the number of threads.
+/// Cost per sample: two generations, `draws` backward passes, and rules * counts times its attention.
 /// @throws Error  kUsage for an impossible request; kBadInput if `partial` belongs to another request; kInterrupted
 /// with
 ///                all finished batches in `partial`.

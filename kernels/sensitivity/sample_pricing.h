@@ -3,8 +3,12 @@
 #include "classifiers/plan/plan.h"
 #include "collectors/base/array.h"
 #include "collectors/models/engine.h"
+#include "collectors/models/layer_gradients.h"
 
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
 #include <vector>
 
 namespace kvscope {
@@ -18,31 +22,44 @@ namespace kvscope {
 ///
 /// Both branches of a sample carry the error at the same time, so a query's g . delta is their sum; queries are taken
 /// to be independent of one another: squares are summed over them.
+///
+/// When all heads are changed together, the errors at a query add up before the square: with e = g . delta of each
+/// head and E = the sum of e over all heads, KL ~= 1/2 E_y [ E^2 ] (joint_errors()), and giving one head another error
+/// e' in such company costs 1/2 E_y [ (E - e + e')^2 - (E - e)^2 ] (costs() with `company`).
+///
+/// Layers are gone through from the last one down (LayerGradients), so memory is that of one run, not of a graph.
 class SamplePricing {
  public:
-  /// Runs the model freely and differentiates `draws` times.
+  /// Runs the model freely.
   /// @param request  of one sample
-  /// @param seed     of the draws y
+  /// @param draws    number of draws of y
+  /// @param seed     of these draws
   SamplePricing(const Engine& engine, const GenerationRequest& request, int draws, std::uint64_t seed);
 
-  /// What a plan would cost if each head alone followed it, the others keeping everything: [layer, kv_head, step],
-  /// nats at the tokens of that step divided by the tokens of the sample. Attention of the plan's cache is computed
-  /// again from the run's queries, keys and values; the model is not run.
-  [[nodiscard]] Array<double> costs(const Plan& plan) const;
+  /// What a plan's heads do to a sample all together: E at every step, [draws, N_k] float64.
+  struct Company {
+    Plan plan;
+    std::vector<at::Tensor> errors;
+  };
+  [[nodiscard]] Company joint_errors(const Plan& plan);
+
+  /// What plans would cost if each head alone followed them, the others keeping everything: [layer, kv_head, step] of
+  /// each plan, nats at the tokens of that step divided by the tokens of the sample. Attention of the plans' caches is
+  /// computed again from the run's queries, keys and values; the model is not run.
+  ///
+  /// @param company  if not null, the others follow company->plan; then a cost may be negative, where an error undoes
+  ///                 part of the others'.
+  [[nodiscard]] std::vector<Array<double>> costs(std::span<const Plan> plans, const Company* company = nullptr);
+  [[nodiscard]] Array<double> costs(const Plan& plan) { return costs({&plan, 1}).front(); }
 
  private:
-  struct Site {
-    at::Tensor query, key, value;  ///< [rows, heads or kv_heads, N_k, head_dim]
-    at::Tensor output;             ///< [rows, heads, N_k, head_dim] float32
-    at::Tensor gradient;           ///< [draws, rows, heads, N_k, head_dim] float32
-    std::vector<float> softmax_scale;
-    std::vector<float> logit_bound;
-  };
-
-  [[nodiscard]] std::vector<double> site_costs(const Site& site, const at::Tensor& changed) const;
+  using LayerCalls = std::vector<LayerGradients::Call>;
+  void for_each_layer(const std::function<void(int layer, const LayerCalls& calls)>& body);
+  [[nodiscard]] std::vector<at::Tensor> errors(const Plan& plan, int layer, const LayerCalls& calls) const;
 
   const Engine& engine_;
-  std::vector<std::vector<Site>> sites_;  ///< [step][layer]
+  std::unique_ptr<LayerGradients> gradients_;
+  std::vector<std::vector<at::Tensor>> by_logits_;  ///< [draw][step]
 };
 
 }  // namespace kvscope

@@ -9,6 +9,7 @@
 #include "collectors/checkpoint/checkpoint.h"
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/options.h"
+#include "reports/command_line/plan_refinement.h"
 #include "reports/tables/plan_tables.h"
 #include "reports/tables/text_table.h"
 
@@ -40,15 +41,17 @@ CommandOptions plan_options() {
           "capture.h5 of the model: its geometry, and what hack++ calibrates with")(
           "heads", options::value<std::string>(), "heads.json: which heads are contextual (hack, hack++)")(
           "sensitivity", options::value<std::string>(), "sensitivity.h5: what heads cost (method sensitivity)")(
-          "checkpoint", options::value<std::string>(), "check: weights of the transformer the plan should be for")(
-          "tokenizer", options::value<std::string>(), "check: weights of its tokenizer")(
           "compression", options::value<double>(),
           "rho in [0, 1): attend to and carry 1 - rho of the T_K tokens of the last step")(
           "attend", options::value<double>(), "share of T_K to attend to, in (0, 1]; 1 if only --carry is given")(
           "carry", options::value<double>(), "share of T_K to carry on, in (0, 1]; 1 if only --attend is given")(
           "tokens", options::value<std::int64_t>(), "mean tokens per head to attend to and to carry")(
-          "bytes", options::value<std::int64_t>(),
-          "bytes of allocated cache per sample (all rows), as the elements are stored")(
+          "bytes", options::value<std::int64_t>(), "bytes of cache per sample (all rows), as the elements are stored")(
+          "limit", options::value<std::string>()->default_value("allocated"),
+          "what that amount limits: allocated (fixed buffers, each head's as large as it ever needs), or what all "
+          "heads "
+          "hold together: peak (after any step) or average (over the steps); with these method sensitivity has a "
+          "budget for every step")(
           "elements", options::value<std::string>(),
           "how heads store what they carry: model (the run's types; the default, except that method sensitivity "
           "chooses for "
@@ -67,6 +70,7 @@ CommandOptions plan_options() {
           "queries whose attention is observed; 0: all")(
           "output,o", options::value<std::string>()->default_value("plan.json"), "file to write")("json", "print JSON");
   // clang-format on
+  add_refinement_options(command.visible);
   command.hidden.add_options()("words", options::value<std::vector<std::string>>());
   command.positions.add("words", -1);
   return command;
@@ -85,6 +89,13 @@ std::optional<StoredElements> elements_of(const options::variables_map& values) 
   return elements;
 }
 
+BudgetLimit limit_of(const options::variables_map& values) {
+  const auto name = values["limit"].as<std::string>();
+  const auto limit = budget_limit_from_name(name);
+  if (!limit) throw usage_error("--limit is {}, expected allocated, peak or average", in_quotes(name));
+  return *limit;
+}
+
 PlanRequest request_of(const options::variables_map& values) {
   return {.method = required_option<std::string>(values, "method"),
           .compression = optional_option<double>(values, "compression"),
@@ -92,6 +103,7 @@ PlanRequest request_of(const options::variables_map& values) {
           .carry = optional_option<double>(values, "carry"),
           .tokens = optional_option<std::int64_t>(values, "tokens"),
           .bytes = optional_option<std::int64_t>(values, "bytes"),
+          .limit = limit_of(values),
           .elements = elements_of(values),
           .rule = values["rule"].as<std::string>(),
           .contextual_ratio = values["ratio"].as<double>(),
@@ -163,7 +175,10 @@ Json headline(const Plan& plan) {
 ExitStatus make(const options::variables_map& values, const CommandContext& context) {
   const PlanRequest request = request_of(values);
   check_request(request);
-  const Plan plan = make_plan(request, inputs_of(request, values, context.err));
+  check_refinement_options(values);
+  PlanInputs inputs = inputs_of(request, values, context.err);
+  const Plan plan =
+      given(values, "refine") ? refined_plan(request, std::move(inputs), values, context) : make_plan(request, inputs);
   const auto output = values["output"].as<std::string>();
   write_plan(output, plan);
   for (const std::string& note : plan.notes) context.err << "note: " << note << '\n';

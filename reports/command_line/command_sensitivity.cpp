@@ -7,6 +7,7 @@
 #include "collectors/capture/capture.h"
 #include "kernels/sensitivity/price_check.h"
 #include "kernels/sensitivity/pricing.h"
+#include "kernels/sensitivity/pricing_estimate.h"
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/engine_option.h"
 #include "reports/command_line/generation_options.h"
@@ -35,7 +36,8 @@ CommandOptions sensitivity_options() {
       .description =
           "Prices every head: what the distribution that tokens are drawn from loses (KL, nats per token) if the head\n"
           "carries only so many tokens by such a rule, for every rule and a grid of budgets. One generation and a few\n"
-          "backward passes per sample; the model is not run again for any of them. 'kvscope plan --method\n"
+          "backward passes per sample, layer by layer; the model is not run again for any of them. 'kvscope plan "
+          "--method\n"
           "sensitivity' makes a plan of it (docs/formats/sensitivity.md). Ctrl-C ends the run after the batch in\n"
           "progress and leaves FILE.partial, with which --resume goes on."};
   const auto text = [](const char* unit) { return options::value<std::string>()->value_name(unit); };
@@ -53,6 +55,7 @@ CommandOptions sensitivity_options() {
   add("draw-seed", options::value<std::uint64_t>()->value_name("S")->default_value(0), "of these draws");
   add("check", options::value<std::int64_t>()->value_name("N"),
       "also measure N entries drawn at random by running the model: rank correlation and ratio");
+  add("estimate", "price one batch, print what everything takes, and stop");
   add("resume", "go on with FILE.partial; start where there is none");
   add("json", "print JSON");
   add_generation_options(command.visible);
@@ -164,6 +167,23 @@ void print(const Sensitivity& sensitivity, const std::optional<PriceCheck>& chec
                      check->rank_correlation ? fmt::format("{:.3f}", *check->rank_correlation) : "-", check->ratio);
 }
 
+void print_estimate(const PricingEstimate& estimate, bool as_json, std::ostream& out) {
+  if (as_json) {
+    out << Json{{"samples", estimate.samples},
+                {"entries", estimate.entries},
+                {"seconds", estimate.seconds},
+                {"memory_bytes", estimate.memory_bytes},
+                {"file_bytes", estimate.file_bytes}}
+               .dump(2)
+        << '\n';
+    return;
+  }
+  out << fmt::format("{} prices from {} samples: {:.0f} s, {} of memory besides the weights, a file of {}\n",
+                     estimate.entries, estimate.samples, estimate.seconds,
+                     bytes_text(static_cast<double>(estimate.memory_bytes)),
+                     bytes_text(static_cast<double>(estimate.file_bytes)));
+}
+
 }  // namespace
 
 ExitStatus run_sensitivity(const CommandContext& context) {
@@ -176,6 +196,10 @@ ExitStatus run_sensitivity(const CommandContext& context) {
   const std::unique_ptr<Engine> engine = load_engine(settings);
   const PricingRequest request = pricing_request(*values, settings, *engine, &context.err);
 
+  if (given(*values, "estimate")) {
+    print_estimate(estimate_pricing(*engine, request), given(*values, "json"), context.out);
+    return 0;
+  }
   const Sensitivity sensitivity = price_heads(*engine, request);
   write_sensitivity(output, sensitivity);
   context.err << "wrote " << output.string() << '\n';

@@ -219,6 +219,7 @@ Table plan_cost_table(const Plan& plan) {
         {std::string("  of it scales and offsets, shared by all samples"), totals.parameter_bytes, Cell(), Cell()});
   }
   add("this plan, most held at once", totals.peak_bytes, Cell());
+  add("this plan, held on average over steps", std::llround(totals.average_bytes), Cell());
   return table;
 }
 

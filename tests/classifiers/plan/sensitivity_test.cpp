@@ -193,6 +193,62 @@ TEST_SUITE("classifiers.plan.sensitivity") {
     CHECK(plan.parameters["expected_kl"] <= plan.parameters["expected_kl_at_mean_budget"]);
   }
 
+  TEST_CASE("a step's curve ends at what there is to carry into it") {
+    Sensitivity sensitivity = small_sensitivity();
+    for (int count = 0; count < 3; ++count) sensitivity.cost(0, 1, 0, count, 1) = 3.0 - count;
+    // One token is all that the second step finds, five the third.
+    const CostCurve second = step_curve(sensitivity, 0, 1, 0, 1);
+    CHECK(second.tokens == std::vector<double>{1});
+    CHECK(second.cost == std::vector<double>{3});
+    const CostCurve third = step_curve(sensitivity, 0, 1, 0, 2);
+    CHECK(third.tokens == std::vector<double>{1, 2, 4, 5});
+    CHECK(third.cost == std::vector<double>{3, 1.5, 0.75, 0});
+    CHECK(step_cost(sensitivity, 0, 1, 0, 2, 3.0) == doctest::Approx(1.125));
+  }
+
+  TEST_CASE("a limit of the peak or the average holds and loses no more than fixed buffers") {
+    const Plan fixed = make_plan({.method = "sensitivity", .tokens = 3}, inputs());
+    const std::int64_t token = plan_totals(fixed).allocated_bytes / 12;
+    for (const BudgetLimit limit : {BudgetLimit::kPeak, BudgetLimit::kAverage}) {
+      const Plan plan = make_plan({.method = "sensitivity", .tokens = 3, .limit = limit}, inputs());
+      CAPTURE(budget_limit_name(limit));
+      CHECK(limited_bytes(plan_totals(plan), limit) == static_cast<double>(12 * token));
+      CHECK(plan.parameters["limit"] == budget_limit_name(limit));
+      CHECK(plan.parameters["expected_kl"] <= fixed.parameters["expected_kl"]);
+    }
+    // Four tokens are all that the second step finds, so that the third may have twenty: everything.
+    const Plan average = make_plan({.method = "sensitivity", .tokens = 3, .limit = BudgetLimit::kAverage}, inputs());
+    CHECK(plan_totals(average).carried == std::vector<std::int64_t>{4, 20, 0});
+    CHECK(average.parameters["expected_kl"] == 0.0);
+  }
+
+  TEST_CASE("bytes can limit what heads hold together") {
+    for (const BudgetLimit limit : {BudgetLimit::kPeak, BudgetLimit::kAverage}) {
+      const Plan plan = make_plan({.method = "sensitivity", .bytes = 1500, .limit = limit}, inputs());
+      const double bytes = limited_bytes(plan_totals(plan), limit);
+      CHECK(bytes <= 1500.0);
+      CHECK(bytes + static_cast<double>(rows_per_sample(plan.model) * 64) > 1500.0);
+    }
+  }
+
+  TEST_CASE("a limit other than that of buffers needs prices or bytes") {
+    testing::check_error(
+        ErrorCode::kUsage,
+        [&] { (void)make_plan({.method = "uniform", .tokens = 3, .limit = BudgetLimit::kPeak}, inputs()); }, "--limit");
+    const Plan plan =
+        make_plan({.method = "uniform", .bytes = 2000, .limit = BudgetLimit::kPeak, .rule = "window"}, inputs());
+    CHECK(plan_totals(plan).peak_bytes <= 2000);
+  }
+
+  TEST_CASE("prices below zero count as zero") {
+    PlanInputs from = inputs();
+    for (double& cost : from.sensitivity->cost.values()) cost -= 2.0;
+    for (const double cost : head_prices(*from.sensitivity, 1, 1).curve.cost) CHECK(cost >= 0.0);
+    for (const BudgetLimit limit : {BudgetLimit::kAllocated, BudgetLimit::kPeak}) {
+      check_plan(make_plan({.method = "sensitivity", .tokens = 3, .limit = limit}, from), "plan");
+    }
+  }
+
   TEST_CASE("the forecast of every head survives the file of the plan") {
     const testing::TemporaryFolder folder;
     const Plan plan = make_plan({.method = "sensitivity", .tokens = 3}, inputs());

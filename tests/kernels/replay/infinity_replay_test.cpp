@@ -136,7 +136,7 @@ TEST_SUITE("kernels.replay.infinity") {
     GenerationRequest request = drawn_request(golden);
     request.labels = {0};
     request.sample_ids = {0};
-    const SamplePricing pricing(*engine, request, 2, 5);
+    SamplePricing pricing(*engine, request, 2, 5);
     const Array<double> nothing = pricing.costs(plan_for(*engine, {.method = "full"}));
     // What rounding of another order of summation amounts to.
     CHECK(std::ranges::all_of(nothing.values(), [](double cost) { return cost >= 0.0 && cost < 1e-9; }));

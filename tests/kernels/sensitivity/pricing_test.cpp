@@ -1,11 +1,13 @@
 #include "kernels/sensitivity/pricing.h"
 
+#include "classifiers/plan/accounting.h"
 #include "classifiers/plan/sensitivity_plan.h"
 #include "collectors/base/parallel.h"
-#include "collectors/models/full_kv_cache.h"
 #include "collectors/models/libtorch_scope.h"
-#include "kernels/sensitivity/gradient_kv_cache.h"
+#include "kernels/replay/replay.h"
 #include "kernels/sensitivity/price_check.h"
+#include "kernels/sensitivity/pricing_estimate.h"
+#include "kernels/sensitivity/refinement.h"
 #include "kernels/sensitivity/sample_pricing.h"
 #include "kernels/var_basic_engine.h"
 #include "support/aten.h"
@@ -59,29 +61,9 @@ void check_equal(const Sensitivity& a, const Sensitivity& b) {
 
 }  // namespace
 
-TEST_CASE("a run with gradients has the logits of a plain run") {
-  GenerationRequest request = small_request(2).generation;
-  const auto plain = var_basic_engine().start(request);
-  request.with_gradients = true;
-  const auto differentiable = var_basic_engine().start(request);
-  FullKvCache full;
-  GradientKvCache gradient;
-  full.begin(4);
-  gradient.begin(4);
-  while (!plain->done()) {
-    const StepOutcome expected = plain->advance(full);
-    const StepOutcome found = differentiable->advance(gradient, expected.tokens);
-    CHECK(found.logits.requires_grad());
-    const LibTorchScope scope;
-    CHECK((found.logits - expected.logits).abs().max().item<float>() < 1e-3F);
-  }
-  CHECK(gradient.steps() == var_basic_engine().steps().size());
-  CHECK(gradient.layers() == var_basic_engine().model().layers);
-}
-
 TEST_CASE("a plan that drops nothing costs nothing") {
   const PricingRequest request = small_request(1);
-  const SamplePricing pricing(var_basic_engine(), request.generation, 2, 5);
+  SamplePricing pricing(var_basic_engine(), request.generation, 2, 5);
   const Array<double> costs =
       pricing.costs(priced_plan(request.inputs, request.rules.front(), var_basic_engine().steps().total_tokens()));
   // What is left is the difference between two kernels' roundings, squared.
@@ -90,7 +72,7 @@ TEST_CASE("a plan that drops nothing costs nothing") {
 
 TEST_CASE("nothing is lost before the first step that finds too little") {
   const PricingRequest request = small_request(1);
-  const SamplePricing pricing(var_basic_engine(), request.generation, 2, 5);
+  SamplePricing pricing(var_basic_engine(), request.generation, 2, 5);
   const Array<double> costs = pricing.costs(priced_plan(request.inputs, request.rules.front(), 1));
   for (int layer = 0; layer < var_basic_engine().model().layers; ++layer) {
     for (int head = 0; head < var_basic_engine().model().kv_heads; ++head) {
@@ -101,9 +83,82 @@ TEST_CASE("nothing is lost before the first step that finds too little") {
   }
 }
 
+TEST_CASE("beside a plan that drops nothing a head costs what it costs alone") {
+  const PricingRequest request = small_request(1);
+  SamplePricing pricing(var_basic_engine(), request.generation, 2, 5);
+  const auto everything = priced_plan(request.inputs, request.rules.front(), var_basic_engine().steps().total_tokens());
+  const Plan plan = priced_plan(request.inputs, request.rules.front(), 3);
+  const SamplePricing::Company company = pricing.joint_errors(everything);
+  const Array<double> alone = pricing.costs(plan);
+  const Array<double> beside = pricing.costs({&plan, 1}, &company).front();
+  for (std::size_t i = 0; i < alone.values().size(); ++i)
+    CHECK(beside.values()[i] == doctest::Approx(alone.values()[i]).epsilon(0.02).scale(1e-6));
+}
+
+TEST_CASE("what a head changes in company is what the joint cost changes by") {
+  const PricingRequest request = small_request(1);
+  SamplePricing pricing(var_basic_engine(), request.generation, 2, 5);
+  const Plan before = priced_plan(request.inputs, request.rules.front(), 3);
+  const Plan other = priced_plan(request.inputs, request.rules.back(), 1);
+  Plan after = before;
+  const std::size_t place = 2;
+  after.heads[place] = other.heads[place];
+  after.rules.insert(other.rules.begin(), other.rules.end());
+  after.prior = other.prior.size() == 0 ? before.prior : other.prior;
+  const SamplePricing::Company company = pricing.joint_errors(before);
+  const std::vector<Plan> plans{before, after};
+  const std::vector<Array<double>> costs = pricing.costs(plans, &company);
+  // 1/2 E_y [ E^2 ] at a step, per token of the sample.
+  const auto joint = [](const SamplePricing::Company& heads, std::size_t step) {
+    const LibTorchScope scope;
+    return heads.errors[step].square().sum(-1).mean().item<double>() / 2 /
+           static_cast<double>(heads.plan.steps.total_tokens());
+  };
+  const SamplePricing::Company changed_company = pricing.joint_errors(after);
+  const HeadBudget& head = after.heads[place];
+  for (int step = 0; step < var_basic_engine().steps().size(); ++step) {
+    const double changed = costs[1](head.layer, head.head, step) - costs[0](head.layer, head.head, step);
+    const auto k = static_cast<std::size_t>(step);
+    CHECK(joint(changed_company, k) - joint(company, k) ==
+          doctest::Approx(changed).epsilon(1e-4).scale(joint(company, k)));
+  }
+}
+
+TEST_CASE("refinement keeps the best plan of all rounds and says what each loses") {
+  PricingRequest request = small_request(2);
+  request.inputs.sensitivity = price_heads(var_basic_engine(), request);
+  const PlanRequest plan_request{.method = "sensitivity", .tokens = 8};
+  const RefinedPlan refined = refine_plan(var_basic_engine(), request, plan_request, 2);
+  REQUIRE(refined.weighed.size() == 3);
+  CHECK(refined.weighed[static_cast<std::size_t>(refined.round)] == std::ranges::min(refined.weighed));
+  check_plan(refined.plan, "refined");
+  CHECK(plan_totals(refined.plan).allocated_bytes ==
+        plan_totals(make_plan(plan_request, request.inputs)).allocated_bytes);
+  CHECK(refined.plan.parameters["refinement"]["measured_kl"].size() == 3);
+  ReplayOptions options;
+  options.request = request.generation;
+  const double measured = run_replay(var_basic_engine(), refined.plan, "plan", options).result.teacher_forced->kl.mean;
+  CHECK(refined.kl[static_cast<std::size_t>(refined.round)] == doctest::Approx(measured).epsilon(1e-6));
+}
+
+TEST_CASE("an estimate counts the prices and the bytes of their file") {
+  const testing::TemporaryFolder folder;
+  PricingRequest request = small_request(3);
+  const PricingEstimate estimate = estimate_pricing(var_basic_engine(), request);
+  const Sensitivity sensitivity = price_heads(var_basic_engine(), request);
+  write_sensitivity(folder / "s.h5", sensitivity);
+  CHECK(estimate.samples == 3);
+  CHECK(estimate.entries * 3 == std::ssize(sensitivity.sample_cost.values()));
+  const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(folder / "s.h5"));
+  CHECK(estimate.file_bytes <= bytes);
+  CHECK(bytes < estimate.file_bytes + 20'000);
+  CHECK(estimate.seconds > 0.0);
+  CHECK(estimate.memory_bytes > 0);
+}
+
 TEST_CASE("8-bit elements cost something from the second step on and a quarter of it with half the step") {
   PricingRequest request = small_request(1);
-  const SamplePricing pricing(var_basic_engine(), request.generation, 2, 5);
+  SamplePricing pricing(var_basic_engine(), request.generation, 2, 5);
   const auto cost_with_step = [&](float scale) {
     const auto head_dim = static_cast<std::size_t>(var_basic_engine().model().head_dim);
     const ChannelQuantisation channels{std::vector<float>(head_dim, scale), std::vector<float>(head_dim, 0.0F)};

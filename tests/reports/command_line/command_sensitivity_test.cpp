@@ -56,6 +56,68 @@ TEST_SUITE("reports.command_sensitivity") {
     CHECK(run_command({"replay", "--plan", plan, "--samples", "1", "-o", (folder / "r.json").string()}).status == 0);
   }
 
+  TEST_CASE("an estimate writes nothing and says what the run takes") {
+    const testing::TemporaryFolder folder;
+    const CommandOutcome estimated = run_command(pricing(folder / "s.h5", {"--estimate", "--json"}));
+    CAPTURE(estimated.err);
+    REQUIRE(estimated.status == 0);
+    const Json json = Json::parse(estimated.out);
+    CHECK(json["samples"] == 3);
+    CHECK(json["seconds"] > 0.0);
+    CHECK(json["memory_bytes"] > 0);
+    CHECK(std::filesystem::is_empty(folder.path()));
+    REQUIRE(run_command(pricing(folder / "s.h5")).status == 0);
+    const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(folder / "s.h5"));
+    CHECK(json["file_bytes"] <= bytes);
+    CHECK(bytes < json["file_bytes"].get<std::int64_t>() + 20'000);
+  }
+
+  TEST_CASE("a plan holds its limit of the peak or the average and refining keeps the better plan") {
+    const testing::TemporaryFolder folder;
+    const std::string prices = (folder / "s.h5").string();
+    REQUIRE(run_command(pricing(prices)).status == 0);
+    const auto plan_with = [&](std::vector<std::string> more) {
+      std::vector<std::string> words = {"plan",
+                                        "--method",
+                                        "sensitivity",
+                                        "--sensitivity",
+                                        prices,
+                                        "--capture",
+                                        small_capture(),
+                                        "--carry",
+                                        "0.1",
+                                        "-o",
+                                        (folder / "p.json").string()};
+      words.insert(words.end(), more.begin(), more.end());
+      return run_command(words);
+    };
+    const std::int64_t tokens = 13 * 36;
+    REQUIRE(plan_with({}).status == 0);
+    const double fixed = read_plan(folder / "p.json").parameters["expected_kl"];
+    REQUIRE(plan_with({"--limit", "peak"}).status == 0);
+    const Plan peak = read_plan(folder / "p.json");
+    CHECK(std::ranges::max(plan_totals(peak).carried) == tokens);
+    CHECK(peak.parameters["expected_kl"] < fixed);
+    REQUIRE(plan_with({"--limit", "average"}).status == 0);
+    const PlanTotals average = plan_totals(read_plan(folder / "p.json"));
+    CHECK(std::ranges::max(average.carried) > tokens);
+    CHECK(average.average_bytes <= static_cast<double>(tokens * 2 * 2 * 4 * 32));
+
+    const CommandOutcome refined =
+        plan_with({"--limit", "peak", "--refine", "1", "--samples", "2", "--cfg", "1.5", "--top-k", "100"});
+    CAPTURE(refined.err);
+    REQUIRE(refined.status == 0);
+    CHECK(refined.err.find("round 1: KL") != std::string::npos);
+    const Plan plan = read_plan(folder / "p.json");
+    CHECK(plan.parameters["refinement"]["measured_kl"].size() == 2);
+    CHECK(plan.made_from["refinement"]["guidance"] == 1.5);
+    CHECK(std::ranges::max(plan_totals(plan).carried) == tokens);
+
+    check_failure(plan_with({"--limit", "most"}), ErrorCode::kUsage, "--limit is");
+    check_failure(plan_with({"--samples", "2"}), ErrorCode::kUsage, "without --refine");
+    check_failure(plan_with({"--refine", "0"}), ErrorCode::kUsage, "--refine");
+  }
+
   TEST_CASE("both kinds of elements are priced and a plan gives each head the one that costs it least") {
     const testing::TemporaryFolder folder;
     const std::string prices = (folder / "s.h5").string();
