@@ -22,6 +22,13 @@ Plan plan_of_total(PlanRequest request, const PlanInputs& inputs, std::int64_t t
   return make_plan(request, inputs);
 }
 
+void check_least(const PlanRequest& request, const PlanInputs& inputs, std::int64_t bytes) {
+  const std::int64_t heads = std::int64_t{inputs.model.layers} * inputs.model.kv_heads;
+  const std::int64_t least = plan_totals(plan_of_total(request, inputs, heads)).allocated_bytes;
+  if (bytes >= least) return;
+  throw usage_error("a budget of {} bytes per sample is less than one token in every head, {} bytes", bytes, least);
+}
+
 Plan most_carried_within_bytes(const PlanRequest& request, const PlanInputs& inputs, std::int64_t bytes) {
   const std::int64_t heads = std::int64_t{inputs.model.layers} * inputs.model.kv_heads;
   // One token per head, the least that a plan can have, was found to fit already.
@@ -42,18 +49,17 @@ std::int64_t bytes_per_token_everywhere(const ModelInfo& model) {
 
 Plan plan_within_bytes(const CompareMethod& method, const MethodParameters& parameters, const PlanInputs& inputs,
                        std::int64_t bytes) {
-  const std::int64_t least = bytes_per_token_everywhere(inputs.model);
-  if (bytes < least) {
-    throw usage_error("a budget of {} bytes per sample is less than one token in every head, {} bytes", bytes, least);
-  }
   PlanRequest request;
   request.method = method.method;
+  if (method.elements != ComparedElements::kCheapest)
+    request.elements = method.may_quantise() ? StoredElements::kInt8 : StoredElements::kModel;
   if (!method.rule.empty()) request.rule = method.rule;
   if (method.ratio) request.contextual_ratio = *method.ratio;
   Plan plan;
   if (method.method == "hack++") request.tau = parameters.tau;
   if (method.method == "hack++" || method.method == "uniform") {
     request.attend = method.attend.value_or(1.0);
+    check_least(request, inputs, bytes);
     plan = most_carried_within_bytes(request, inputs, bytes);
   } else {
     request.bytes = bytes;

@@ -15,13 +15,14 @@ struct MethodParameters {
   bool operator==(const MethodParameters&) const = default;
 };
 
-/// The plan of a method that allocates most without exceeding `bytes` per sample, at the element types of inputs.model.
+/// The plan of a method that allocates most without exceeding `bytes` per sample, at the element types of inputs.model
+/// or as the method says (CompareMethod::elements).
 ///
 /// HACK, which attends to no more than it carries, and sensitivity are asked for bytes (PlanRequest::bytes). HACK++
 /// and uniform attend to the share CompareMethod::attend (everything by default) and carry the largest total, in whole
 /// tokens of all heads, that fits. Since budgets of HACK++ differ from step to step and the buffer of a head has the
 /// size of its largest, its buffers together hold more tokens than any one step does.
-/// @param inputs      with the classes of heads where the method needs them
+/// @param inputs      with the classes of heads, prices and parameters of quantisation that the method needs
 /// @param parameters  tau counts; alpha is in the classes already and only recorded
 /// @throws Error  as make_plan(); kUsage if not even one token per head fits.
 [[nodiscard]] Plan plan_within_bytes(const CompareMethod& method, const MethodParameters& parameters,

@@ -41,6 +41,18 @@ double parse_number(std::string_view text, std::string_view where, double lowest
 /// The smallest number that is still above 0: bounds here are inclusive.
 constexpr double kAboveZero = 1e-12;
 
+void set_elements(CompareMethod& method, std::string_view value) {
+  constexpr std::string_view kNames[] = {"model", "int8", "cheapest"};
+  if (method.elements) throw usage_error("method '{}', elements is given twice", method.name);
+  const auto* const found = std::ranges::find(kNames, value);
+  const auto elements = static_cast<ComparedElements>(found - std::begin(kNames));
+  if (found == std::end(kNames) || (elements == ComparedElements::kCheapest && method.method != "sensitivity")) {
+    throw usage_error("method '{}', elements: '{}' is not among model, int8 and, for sensitivity, cheapest",
+                      method.name, value);
+  }
+  method.elements = elements;
+}
+
 void set_parameter(CompareMethod& method, std::string_view text) {
   const auto equals = text.find('=');
   const std::string_view name = text.substr(0, equals);
@@ -51,12 +63,16 @@ void set_parameter(CompareMethod& method, std::string_view text) {
     if (equals == std::string_view::npos) throw usage_error("{}: expected {}=NUMBER", where, name);
     parameter = parse_number(text.substr(equals + 1), where, lowest, highest);
   };
+  if (name == "elements") {
+    return set_elements(method, equals == std::string_view::npos ? "" : text.substr(equals + 1));
+  }
   if (name == "alpha" && method.has_classes()) return set(method.alpha, 0.0, 1.0);
   if (name == "tau" && is_plus) return set(method.tau, 0.0, kMostTau);
   if (name == "attend" && is_plus) return set(method.attend, kAboveZero, 1.0);
   if (name == "ratio" && method.method == "hack") return set(method.ratio, kAboveZero, kMostRatio);
-  throw usage_error("method '{}' has no parameter '{}'; hack has alpha and ratio, hack++ alpha, tau and attend",
-                    method.name, name);
+  throw usage_error(
+      "method '{}' has no parameter '{}'; hack has alpha and ratio, hack++ alpha, tau and attend, all have elements",
+      method.name, name);
 }
 
 std::string known_split(std::string_view name, std::string_view where) {
@@ -114,7 +130,7 @@ void check_each_once(const std::vector<CompareMethod>& methods) {
 
 bool CompareMethod::is_variant_of(const CompareMethod& other) const {
   return names_split && !other.names_split && method == other.method && !alpha && !tau && ratio == other.ratio &&
-         attend == other.attend;
+         attend == other.attend && elements == other.elements;
 }
 
 std::vector<std::string> head_split_names() {

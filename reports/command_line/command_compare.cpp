@@ -4,12 +4,11 @@
 #include "collectors/base/file.h"
 #include "collectors/base/interrupt.h"
 #include "collectors/base/parallel.h"
-#include "collectors/base/stopwatch.h"
 #include "collectors/capture/capture.h"
-#include "collectors/models/request_part.h"
 #include "kernels/compare/compare.h"
 #include "kernels/compare/compare_estimate.h"
 #include "kernels/sensitivity/pricing.h"
+#include "kernels/sensitivity/pricing_estimate.h"
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/engine_option.h"
 #include "reports/command_line/evaluator_option.h"
@@ -43,7 +42,8 @@ CommandOptions compare_options() {
           "plan that allocates most within the budget's bytes. All generate the same samples, which no calibration\n"
           "saw, from the same random numbers, so that differences are paired; every figure has its 95 % interval.\n"
           "Methods: hack, hack++, uniform:RULE, sensitivity; hack:alpha=A and hack++:alpha=A,tau=T fix what is else\n"
-          "searched on the calibration samples; hack++@SPLIT tells heads apart another way (docs/formats/compare.md).\n"
+          "searched on the calibration samples; hack++@SPLIT tells heads apart another way; elements=int8, of any\n"
+          "method, stores 8-bit codes, sensitivity:elements=cheapest where they pay (docs/formats/compare.md).\n"
           "Ctrl-C ends the run and leaves FILE.partial, with which --resume goes on."};
   const CompareRequest defaults;
   const auto text = [](const char* unit) { return options::value<std::string>()->value_name(unit); };
@@ -110,8 +110,12 @@ GenerationRequest calibration_request(const options::variables_map& values, cons
   return generation_request(calibration, engine.classes());
 }
 
+bool needs(const std::vector<CompareMethod>& methods, bool (*what)(const CompareMethod&)) {
+  return std::ranges::any_of(methods, what);
+}
+
 /// Geometry and element types are those of the run; what the capture says of its own must fit.
-PlanInputs inputs_of(const Capture& capture, const Engine& engine) {
+PlanInputs inputs_of(const Capture& capture, const Engine& engine, const std::vector<CompareMethod>& methods) {
   const std::string name = capture.path().string();
   check_same_model(capture.model(), name, engine.model(), "the model");
   if (!(capture.steps() == engine.steps())) {
@@ -122,12 +126,11 @@ PlanInputs inputs_of(const Capture& capture, const Engine& engine) {
   inputs.model = engine.model();
   inputs.steps = engine.steps();
   inputs.calibration = calibrate_attention(capture);
+  if (needs(methods, [](const CompareMethod& method) { return method.may_quantise(); })) {
+    inputs.quantisation = calibrate_quantisation(capture);
+  }
   inputs.made_from = {{"capture", {{"path", name}, {"sha256", capture.sha256()}}}, {"heads", nullptr}};
   return inputs;
-}
-
-bool needs(const std::vector<CompareMethod>& methods, bool (*what)(const CompareMethod&)) {
-  return std::ranges::any_of(methods, what);
 }
 
 // ---- samples that a calibration saw
@@ -169,24 +172,33 @@ void check_held_out(const options::variables_map& values, const Capture& capture
 
 // ---- prices of heads
 
-/// What this version prices, so that all rules compete.
-void check_priced_rules(const Sensitivity& sensitivity, const std::string& name) {
-  for (const PricedRule& expected : priceable_rules()) {
-    const auto found = std::ranges::find(sensitivity.rules, expected.name, &PricedRule::name);
-    if (found == sensitivity.rules.end()) {
+bool prices_codes(const CompareMethod& method) {
+  return method.method == "sensitivity" && method.may_quantise();
+}
+
+/// Rules by which heads are to be priced for these methods, so that all rules compete.
+std::vector<PricedRule> rules_to_price(const std::vector<CompareMethod>& methods) {
+  std::vector<PricedRule> rules = priceable_rules();
+  if (!needs(methods, prices_codes)) return rules;
+  const std::vector<PricedRule> codes = priceable_rules(StoredElements::kInt8);
+  rules.insert(rules.end(), codes.begin(), codes.end());
+  return rules;
+}
+
+/// The rules that these methods need, and none that this version does not know.
+void check_priced_rules(const Sensitivity& sensitivity, const std::vector<CompareMethod>& methods,
+                        const std::string& name) {
+  for (const PricedRule& expected : rules_to_price(methods)) {
+    if (std::ranges::find(sensitivity.rules, label(expected), label) == sensitivity.rules.end()) {
       throw bad_input("{}: the rule '{}' is not priced; make the file again with kvscope sensitivity", name,
-                      expected.name);
-    }
-    if (!(found->rule == expected.rule)) {
-      throw bad_input(
-          "{}: the rule '{}' is another one than kvscope's of that name; make the file again with kvscope "
-          "sensitivity",
-          name, expected.name);
+                      label(expected));
     }
   }
-  if (sensitivity.rules.size() > priceable_rules().size()) {
-    throw bad_input("{}: {} rules are priced, expected the {} that kvscope prices", name, sensitivity.rules.size(),
-                    priceable_rules().size());
+  for (const PricedRule& priced : sensitivity.rules) {
+    const std::vector<PricedRule> known = priceable_rules(priced.elements);
+    if (std::ranges::find(known, priced) != known.end()) continue;
+    throw bad_input("{}: the rule '{}' is not one of kvscope's; make the file again with kvscope sensitivity", name,
+                    label(priced));
   }
 }
 
@@ -202,8 +214,13 @@ PricingRequest pricing_request(const CompareRequest& request, const options::var
   run["version"] = KVSCOPE_VERSION;
   PricingRequest pricing;
   pricing.generation = request.calibration;
-  pricing.rules = priceable_rules();
+  pricing.rules = rules_to_price(request.methods);
   pricing.counts = geometric_counts(request.inputs.steps, kPricedBudgets);
+  if (needs(request.methods, prices_codes)) {
+    // With codes carrying everything costs something, too.
+    const StepTable& steps = request.inputs.steps;
+    pricing.counts.push_back(steps.n_key(steps.size() - 1) - steps.n_query(steps.size() - 1));
+  }
   pricing.batch = request.batch;
   pricing.inputs = request.inputs;
   pricing.run = std::move(run);
@@ -236,7 +253,7 @@ void price_own_heads(const Engine& engine, const options::variables_map& values,
 void read_given_sensitivity(const fs::path& path, CompareRequest& request) {
   request.inputs.sensitivity = read_sensitivity(path);
   check_same_model(request.inputs.sensitivity->model, path.string(), request.inputs.model, "the model");
-  check_priced_rules(*request.inputs.sensitivity, path.string());
+  check_priced_rules(*request.inputs.sensitivity, request.methods, path.string());
   request.made_from["sensitivity"] = file_origin(path);
 }
 
@@ -278,7 +295,7 @@ CompareRequest compare_request(const options::variables_map& values, const Gener
 void read_inputs(const options::variables_map& values, const GenerationSettings& settings, const Engine& engine,
                  CompareRequest& request) {
   const Capture capture = Capture::open(required_option<std::string>(values, "capture"));
-  request.inputs = inputs_of(capture, engine);
+  request.inputs = inputs_of(capture, engine, request.methods);
   request.made_from = {{"capture", request.inputs.made_from["capture"]}, {"sensitivity", nullptr}};
   request.evaluation = generation_request(settings, engine.classes());
   request.calibration = calibration_request(values, settings, engine);
@@ -321,15 +338,7 @@ void print_estimate(const CompareEstimate& estimate, double pricing_seconds, con
 /// From the time that one batch takes.
 double estimated_pricing_seconds(const Engine& engine, const CompareRequest& request,
                                  const options::variables_map& values, const GenerationSettings& settings) {
-  PricingRequest pricing = pricing_request(request, values, settings);
-  const std::int64_t all = std::ssize(pricing.generation.labels);
-  const std::int64_t some = std::min(pricing.batch, all);
-  pricing.generation = part_of(pricing.generation, 0, some);
-  pricing.partial.clear();
-  pricing.progress = nullptr;
-  const Stopwatch watch;
-  (void)price_heads(engine, pricing);
-  return watch.seconds() * static_cast<double>(all) / static_cast<double>(some);
+  return estimate_pricing(engine, pricing_request(request, values, settings)).seconds;
 }
 
 /// Writes the whole result beside the unfinished one and renames, so that no moment has neither.

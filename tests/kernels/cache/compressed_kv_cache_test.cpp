@@ -396,8 +396,6 @@ TEST_CASE("a run that is not the plan's is refused") {
       ErrorCode::kUsage, [&] { cache.attend(site, {.index = 0, .table = &other}, call.q, call.k, call.v); }, "steps");
   check_error(
       ErrorCode::kUsage, [&] { attend(cache, plan, call, 5, 0); }, "layer 5");
-  check_error(
-      ErrorCode::kUsage, [&] { attend(cache, plan, call, 1, 0); }, "layers");
   const Call fewer_heads{call.q.narrow(1, 0, 2), call.k, call.v};
   check_error(
       ErrorCode::kUsage, [&] { attend(cache, plan, fewer_heads, 0, 0); }, "heads");
@@ -410,6 +408,27 @@ TEST_CASE("a run that is not the plan's is refused") {
   attend(cache, plan, call, 0, 0);
   check_error(
       ErrorCode::kUsage, [&] { attend(cache, plan, call, 0, 0); }, "ascend");
+}
+
+TEST_CASE("a layer through all steps before the next gives the bits of step by step") {
+  const Plan plan = small_plan({}, small_steps(), retention_preset("attention-topk"), 11, 9);
+  CompressedKvCache by_step(plan);
+  CompressedKvCache by_layer(plan);
+  by_step.begin(2);
+  by_layer.begin(2);
+  const auto call_at = [&](int layer, int step) { return random_call(plan, 2, layer, step, at::kFloat); };
+  std::vector<std::vector<at::Tensor>> expected(2);
+  for (int step = 0; step < plan.steps.size(); ++step) {
+    for (int layer = 0; layer < 2; ++layer)
+      expected[static_cast<std::size_t>(layer)].push_back(attend(by_step, plan, call_at(layer, step), layer, step));
+  }
+  for (int layer = 1; layer >= 0; --layer) {
+    for (int step = 0; step < plan.steps.size(); ++step) {
+      CHECK(at::equal(attend(by_layer, plan, call_at(layer, step), layer, step),
+                      expected[static_cast<std::size_t>(layer)][static_cast<std::size_t>(step)]));
+    }
+  }
+  CHECK(by_layer.held_bytes() == by_step.held_bytes());
 }
 
 TEST_CASE("a plan that asks for the impossible is refused") {

@@ -140,6 +140,27 @@ TEST_SUITE("kernels.compare.budget_plan") {
     for (const HeadBudget& head : plan_of("hack", bytes).heads) CHECK(head.attend[3] == head.carry[3]);
   }
 
+  TEST_CASE("8-bit codes carry about four times the tokens in the same bytes") {
+    PlanInputs coded = inputs();
+    const ChannelQuantisation channels{std::vector<float>(8, 0.1F), std::vector<float>(8, 0.0F)};
+    coded.quantisation.assign(kLayers * kHeads, {.key = channels, .value = channels});
+    const std::int64_t bytes = 7 * bytes_per_token_everywhere(model());
+    for (const char* method : {"hack++", "uniform:window", "hack"}) {
+      CAPTURE(method);
+      const auto with = [&](const std::string& elements) {
+        return plan_within_bytes(parse_compare_methods(method + elements, std::nullopt).front(),
+                                 {.alpha = 0.3, .tau = 0.0}, coded, bytes);
+      };
+      const bool has_rule = std::string_view(method).find(':') != std::string_view::npos;
+      const Plan plain = with("");
+      const Plan codes = with(has_rule ? ",elements=int8" : ":elements=int8");
+      CHECK(allocated(codes) <= bytes);
+      CHECK(codes.heads.front().quantisation);
+      // The parameters take 2 x 2 x 8 floats of every head, a token in codes 32 bytes in both rows.
+      CHECK(plan_totals(codes).carried[3] == 4 * plan_totals(plain).carried[3] - 4 * kLayers * kHeads);
+    }
+  }
+
   TEST_CASE("fewer bytes than a token per head are refused") {
     const std::int64_t least = bytes_per_token_everywhere(model());
     CHECK(allocated(plan_of("hack++", least)) == least);

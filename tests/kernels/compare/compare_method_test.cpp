@@ -50,6 +50,25 @@ TEST_SUITE("kernels.compare.method") {
     CHECK_FALSE(methods[2].attend.has_value());
   }
 
+  TEST_CASE("every method can store codes and sensitivity also the cheapest elements of each head") {
+    const auto methods = parse_compare_methods(
+        "hack++:elements=int8,uniform:window,elements=int8,sensitivity:elements=cheapest,sensitivity,hack:elements="
+        "model",
+        std::nullopt);
+    REQUIRE(methods.size() == 5);
+    CHECK(methods[0].elements == ComparedElements::kInt8);
+    CHECK(methods[1].elements == ComparedElements::kInt8);
+    CHECK(methods[1].name == "uniform:window,elements=int8");
+    CHECK(methods[2].elements == ComparedElements::kCheapest);
+    CHECK(methods[2].may_quantise());
+    CHECK_FALSE(methods[3].may_quantise());
+    CHECK_FALSE(methods[4].may_quantise());
+    check_refused("hack:elements=cheapest", "'cheapest'", "int8");
+    check_refused("hack:elements=int4", "'int4'");
+    check_refused("hack:elements", "int8");
+    check_refused("hack:elements=int8,elements=model", "twice");
+  }
+
   TEST_CASE("what is no method is refused by name") {
     check_refused("hakc", "'hakc'", "hack++");
     check_refused("", "''");
