@@ -4,6 +4,7 @@
 #include "collectors/models/libtorch_scope.h"
 #include "collectors/models/sampling.h"
 #include "kernels/cache/compressed_kv_cache.h"
+#include "kernels/replay/full_run.h"
 #include "kernels/sensitivity/gradient_kv_cache.h"
 
 #include <ATen/TensorOperators.h>
@@ -60,7 +61,7 @@ SamplePricing::SamplePricing(const Engine& engine, const GenerationRequest& requ
   differentiable.with_gradients = true;
   const auto session = engine.start(differentiable);
   GradientKvCache cache;
-  cache.begin(2);
+  cache.begin(batch_rows(engine.model(), request));
   std::vector<at::Tensor> logits;
   std::vector<at::Tensor> log_probabilities;
   while (!session->done()) {
