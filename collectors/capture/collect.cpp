@@ -1,7 +1,6 @@
 #include "collectors/capture/collect.h"
 
 #include "collectors/base/file.h"
-#include "collectors/base/hash.h"
 #include "collectors/base/interrupt.h"
 #include "collectors/base/parallel.h"
 #include "collectors/base/progress.h"
@@ -54,7 +53,10 @@ GenerationRequest batch_request(const CollectRequest& request, std::int64_t firs
                           .top_k = request.top_k,
                           .top_p = request.top_p,
                           .temperature = request.temperature};
+  batch.guidance_of_step = request.guidance_of_step;
+  batch.temperature_of_step = request.temperature_of_step;
   batch.text = request.text;
+  batch.negative_text = request.negative_text;
   batch.labels.assign(request.labels.begin() + first, request.labels.begin() + first + count);
   batch.sample_ids.resize(static_cast<std::size_t>(count));
   std::iota(batch.sample_ids.begin(), batch.sample_ids.end(), first);
@@ -78,14 +80,6 @@ void check_request(const Engine& engine, const CollectRequest& request) {
   engine.check(batch_request(request, 0, std::ssize(request.labels)));
 }
 
-/// SHA-256 of what a model reads of the prompts.
-std::string text_fingerprint(const TextFeatures& text) {
-  Sha256 hash;
-  hash.update(std::as_bytes(std::span(text.lengths)));
-  hash.update(std::as_bytes(text.features.values()));
-  return hash.hex_digest();
-}
-
 /// The prompts of the samples, where their texts are known.
 std::vector<std::string> sample_prompts(const CollectRequest& request) {
   std::vector<std::string> prompts;
@@ -100,7 +94,10 @@ Json result_settings(const Engine& engine, const CollectRequest& request) {
   Json settings{{"seed", request.seed},   {"guidance", request.guidance},     {"top_k", request.top_k},
                 {"top_p", request.top_p}, {"samples", request.labels.size()}, {"simd", simd_level()}};
   if (request.temperature) settings["temperature"] = *request.temperature;
+  if (!request.guidance_of_step.empty()) settings["guidance_of_step"] = request.guidance_of_step;
+  if (!request.temperature_of_step.empty()) settings["temperature_of_step"] = request.temperature_of_step;
   if (request.text != nullptr) settings["text"] = text_fingerprint(*request.text);
+  if (request.negative_text != nullptr) settings["negative_text"] = text_fingerprint(*request.negative_text);
   if (engine.device().is_cuda()) settings["device"] = "cuda";
   if (request.statistics != nullptr) settings["statistics"] = request.statistics->name();
   return settings;

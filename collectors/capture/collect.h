@@ -32,7 +32,9 @@ struct CollectRequest {
   double guidance = 4.0;  ///< as GenerationRequest
   int top_k = 900;
   double top_p = 0.95;
-  std::optional<double> temperature;        ///< as GenerationRequest
+  std::optional<double> temperature;                          ///< as GenerationRequest
+  std::vector<double> guidance_of_step, temperature_of_step;  ///< the same
+  std::shared_ptr<const TextFeatures> negative_text;          ///< the same
   std::int64_t batch = 8;                   ///< samples generated together; changes no bit of the file
   std::string maps = "none";                ///< see parse_map_selection()
   std::optional<std::int64_t> map_samples;  ///< raw maps of the first so many samples only; empty: of all

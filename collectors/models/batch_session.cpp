@@ -96,6 +96,8 @@ at::Tensor BatchSession::guided(const at::Tensor& of_rows) const {
   const double temperature = model_->temperature(request_, step_);
   const at::Tensor tempered = temperature == 1.0 ? of_rows : of_rows.mul(1.0 / temperature);
   const at::Tensor conditional = tempered.narrow(0, 0, batch());
+  // A copy on the CPU, too: a graph writes its next step to the same memory.
+  if (strength == 0.0) return conditional.to(at::kCPU, /*non_blocking=*/false, /*copy=*/true);
   const at::Tensor unconditional = tempered.narrow(0, batch(), batch());
   return conditional.mul(1.0 + strength).sub_(unconditional.mul(strength)).to(at::kCPU);
 }
@@ -108,9 +110,9 @@ void BatchSession::take(const at::Tensor& tokens) {
       observer_.code_map(step_, sample, map_.narrow(0, sample, 1));
   }
   if (step_ + 1 == model_->steps().size()) return;
-  // Both branches of a sample see the same tokens; their conditions alone differ.
+  // All branches of a sample see the same tokens; their conditions alone differ.
   const at::Tensor next = model_->next_input(map_, step_ + 1);
-  input_ = next.repeat({2, 1, 1});
+  input_ = next.repeat({model_->branches(), 1, 1});
 }
 
 at::Tensor BatchSession::images() {

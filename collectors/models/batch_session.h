@@ -32,7 +32,7 @@ class BatchSession : public GenerationSession {
 
  private:
   [[nodiscard]] std::int64_t batch() const { return static_cast<std::int64_t>(request_.labels.size()); }
-  [[nodiscard]] std::int64_t rows() const { return 2 * batch(); }
+  [[nodiscard]] std::int64_t rows() const { return model_->branches() * batch(); }
 
   /// [rows, N_k, logits of a token] float32, before temperature and guidance
   [[nodiscard]] at::Tensor logits_of_rows(KvCache& cache) const;

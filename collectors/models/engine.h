@@ -32,6 +32,8 @@ struct GenerationRequest {
   /// One per step, instead of `guidance` and `temperature`; empty: these. Guidance counts as it stands, at every step.
   std::vector<double> guidance_of_step, temperature_of_step;
   std::shared_ptr<const TextFeatures> text;  ///< of a model that takes text: all prompts of the run
+  /// One prompt, which unconditional rows read instead of what the model learned for them; null: that.
+  std::shared_ptr<const TextFeatures> negative_text;
 };
 
 /// What a token is drawn from: `variables` independent categorical variables with `vocabulary` values each. A token of

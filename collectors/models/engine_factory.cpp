@@ -30,6 +30,7 @@ std::unique_ptr<Engine> load_engine(EngineOptions options) {
                                    .rows = std::nullopt,
                                    .image_size = options.image_size,
                                    .height_over_width = options.height_over_width,
+                                   .unconditional_rows = options.unconditional_rows,
                                    .graphs = std::move(options.graphs)});
     case CheckpointKind::kVarTokenizer:
     case CheckpointKind::kInfinityTokenizer:

@@ -22,6 +22,7 @@ struct EngineOptions {
   int heads = 0;                   ///< heads of a model whose weights do not tell them; 0: the family's published rule
   std::string image_size = "1M";   ///< Infinity: see infinity_schedule()
   double height_over_width = 1.0;  ///< Infinity: see infinity_schedule()
+  bool unconditional_rows = true;  ///< Infinity: see InfinityEngineOptions
   std::unique_ptr<GraphBackend> graphs;  ///< of `device`, to run steps from (step_graphs.h); null: eager
 };
 

@@ -13,7 +13,14 @@ namespace kvscope {
 namespace {
 
 constexpr std::string_view kWhat = "Infinity transformer";
-constexpr std::string_view kPrefixes[] = {"", "trainer.gpt_fsdp.", "trainer.gpt_wo_ddp.", "gpt_fsdp.", "gpt_wo_ddp."};
+// Moving averages come last: where both are, the trained weights are taken, as the published scripts do.
+constexpr std::string_view kPrefixes[] = {"",
+                                          "trainer.gpt_fsdp.",
+                                          "trainer.gpt_wo_ddp.",
+                                          "gpt_fsdp.",
+                                          "gpt_wo_ddp.",
+                                          "trainer.gpt_ema_fsdp.",
+                                          "gpt_ema_fsdp."};
 constexpr std::string_view kLandmarks[] = {"cfg_uncond", "text_proj_for_sos.ca.mat_q", "text_proj_for_ca.0.weight"};
 // The tensors whose shapes tell the geometry of all others.
 constexpr std::string_view kTelling[] = {"word_embed.weight", "head.weight", "cfg_uncond", "text_proj_for_sos.ca.mat_q",

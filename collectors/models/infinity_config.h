@@ -32,7 +32,7 @@ struct InfinityConfig {
 };
 
 /// The transformer's tensors of a checkpoint: a flat state dictionary, or a training checkpoint's trainer.gpt_fsdp or
-/// trainer.gpt_wo_ddp.
+/// trainer.gpt_wo_ddp, or where it has neither trainer.gpt_ema_fsdp.
 [[nodiscard]] TensorGroup infinity_transformer_group(const Checkpoint& checkpoint);
 
 /// Reads the geometry and checks every tensor against it. Ignored, there or not: lvl_1L, attn_bias_for_masking,

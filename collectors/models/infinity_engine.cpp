@@ -13,6 +13,7 @@ namespace {
 
 std::shared_ptr<const InfinityModel> load_model(InfinityEngineOptions options) {
   check_compute_type(options.compute_type, options.device);
+  check_published_ratio(options.height_over_width);
   const InfinitySchedule schedule = infinity_schedule(options.image_size, options.height_over_width);
   if (options.text_tokens < 0) throw usage_error("prompts of {} tokens are impossible", options.text_tokens);
   const at::Device device = libtorch_device(options.device);
@@ -24,6 +25,7 @@ std::shared_ptr<const InfinityModel> load_model(InfinityEngineOptions options) {
                                         options.tokenizer.string());
 
   ModelInfo info = guided_model_info("infinity", config, 1.0, transformer_file, tokenizer_file, options.compute_type);
+  if (!options.unconditional_rows) info.branches.pop_back();
   StepTable steps = schedule.steps();
   const std::int64_t text_tokens = options.text_tokens > 0 ? options.text_tokens : config.text_rows;
   InfinityTransformer transformer(infinity_transformer_group(transformer_file), config, schedule, text_tokens,

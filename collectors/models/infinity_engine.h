@@ -23,6 +23,7 @@ struct InfinityEngineOptions {
   std::optional<RowExecution> rows;                  ///< default: one by one on a CPU, together on a GPU
   std::string image_size = "1M";                     ///< see infinity_schedule()
   double height_over_width = 1.0;                    ///< see infinity_schedule()
+  bool unconditional_rows = true;                    ///< false: without them, for guidance 1 at every step
   std::unique_ptr<GraphBackend> graphs;              ///< runs steps of rows together (StepGraphs); null: eager
   std::int64_t text_tokens = 0;  ///< most tokens of a prompt; 0: as many as the unconditional text in the file has
 };
@@ -31,8 +32,9 @@ class InfinityModel;
 
 /// Infinity: text-to-image next-scale prediction of words of bits (Han et al. 2024, arXiv 2412.04431).
 ///
-/// A generation always has two rows per sample, the conditional ones first. The unconditional row of a sample reads as
-/// many tokens of the learned unconditional text as its prompt has. Guidance is the same at every step:
+/// A generation has two rows per sample, the conditional ones first, or where the engine goes without unconditional
+/// rows these alone. The unconditional row of a sample reads as many tokens of the learned unconditional text as its
+/// prompt has, or the request's negative prompt. Guidance is the same at every step unless the request lists it:
 /// logits = (cfg * conditional + (1 - cfg) * unconditional) / temperature, with temperature 0.5 up to 32 bits a token
 /// and 1 beyond unless the request says. Each bit is drawn on its own, with noise of its own (NoiseKey), top-k and
 /// top-p acting on its two values.

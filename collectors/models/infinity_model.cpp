@@ -24,6 +24,11 @@ at::Tensor prompt_tensor(const TextFeatures& text, std::int64_t prompt, at::Devi
   return view.to(device);
 }
 
+/// @param which  "prompt 3"
+void check_length(std::int64_t tokens, std::string_view which, std::int64_t most) {
+  if (tokens > most) throw usage_error("{} has {} tokens, but the model reads up to {}", which, tokens, most);
+}
+
 }  // namespace
 
 InfinityModel::InfinityModel(ModelInfo info, StepTable steps, std::array<std::int64_t, 2> image_size, Parts parts,
@@ -39,18 +44,29 @@ TokenSpace InfinityModel::token_space() const {
 void InfinityModel::check(const GenerationRequest& request) const {
   if (request.text == nullptr) throw usage_error("this model generates from text: prompts are needed");
   const TextFeatures& text = *request.text;
-  if (text.width() != transformer().config().text_width) {
-    throw usage_error("text features have width {}, but the model reads {}", text.width(),
-                      transformer().config().text_width);
-  }
+  check_text_width(text, transformer().config().text_width, "text");
   check_request(request, "prompt", text.count(), steps());
   for (const std::int64_t prompt : request.labels) {
-    const std::int64_t length = text.lengths[static_cast<std::size_t>(prompt)];
-    if (length > transformer().text_tokens()) {
-      throw usage_error("prompt {} has {} tokens, but the model reads up to {}", prompt, length,
-                        transformer().text_tokens());
+    check_length(text.lengths[static_cast<std::size_t>(prompt)], fmt::format("prompt {}", prompt),
+                 transformer().text_tokens());
+  }
+  check_unconditional(request);
+}
+
+void InfinityModel::check_unconditional(const GenerationRequest& request) const {
+  if (branches() == 1) {
+    for (int step = 0; step < steps().size(); ++step) {
+      if (guidance(request, step) == 0.0) continue;
+      throw usage_error("guidance is {} at step {}, but the model was loaded without unconditional rows, for 1 alone",
+                        guidance(request, step) + 1.0, step);
     }
   }
+  if (request.negative_text == nullptr) return;
+  if (branches() == 1) throw usage_error("a negative prompt needs guidance other than 1 at some step");
+  const TextFeatures& text = *request.negative_text;
+  check_text_width(text, transformer().config().text_width, "negative text");
+  if (text.count() != 1) throw usage_error("there are {} negative prompts, expected 1 for all samples", text.count());
+  check_length(text.lengths.front(), "the negative prompt", transformer().text_tokens());
 }
 
 double InfinityModel::guidance(const GenerationRequest& request, int step) const {
@@ -66,11 +82,17 @@ double InfinityModel::default_temperature() const {
 
 Conditions InfinityModel::conditions(const GenerationRequest& request) const {
   const TextFeatures& text = *request.text;
-  std::vector<std::int64_t> lengths;
-  for (const std::int64_t prompt : request.labels) lengths.push_back(text.lengths[static_cast<std::size_t>(prompt)]);
   Conditions rows = conditions_of(request.labels, [&](std::int64_t prompt) {
     return transformer().condition(prompt_tensor(text, prompt, device()));
   });
+  if (branches() == 1) return rows;
+  if (request.negative_text != nullptr) {
+    rows.resize(2 * rows.size(), std::make_shared<const RowCondition>(
+                                     transformer().condition(prompt_tensor(*request.negative_text, 0, device()))));
+    return rows;
+  }
+  std::vector<std::int64_t> lengths;
+  for (const std::int64_t prompt : request.labels) lengths.push_back(text.lengths[static_cast<std::size_t>(prompt)]);
   const Conditions unconditional = conditions_of(
       lengths, [&](std::int64_t length) { return transformer().condition(transformer().unconditional_text(length)); });
   rows.insert(rows.end(), unconditional.begin(), unconditional.end());

@@ -33,6 +33,7 @@ class InfinityModel final : public ScaleModel {
   [[nodiscard]] const TransformerBlocks& blocks() const override { return parts_.transformer.blocks(); }
   [[nodiscard]] TokenSpace token_space() const override;
   [[nodiscard]] std::array<std::int64_t, 2> image_size() const override { return image_size_; }
+  /// @throws Error  as ScaleModel::check(); kBadInput for text of another width than the model reads.
   void check(const GenerationRequest& request) const override;
   [[nodiscard]] double guidance(const GenerationRequest& request, int step) const override;
   [[nodiscard]] double default_temperature() const override;
@@ -46,6 +47,9 @@ class InfinityModel final : public ScaleModel {
   [[nodiscard]] at::Tensor decode(const at::Tensor& map) const override;
 
  private:
+  /// What check() says of guidance and of what unconditional rows read.
+  void check_unconditional(const GenerationRequest& request) const;
+
   std::array<std::int64_t, 2> image_size_;
   Parts parts_;
 };

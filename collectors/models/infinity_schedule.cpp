@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <iterator>
+#include <set>
 
 namespace kvscope {
 namespace {
@@ -143,6 +144,11 @@ int scale_count(std::string_view size) {
   return kScalesOfSize[found - std::begin(kInfinitySizes)];
 }
 
+/// The published tables name inverse ratios by three digits, cut off.
+double inverse_of(double ratio) {
+  return std::trunc(1000.0 / ratio) / 1000.0;
+}
+
 }  // namespace
 
 StepTable InfinitySchedule::steps() const {
@@ -158,10 +164,8 @@ InfinitySchedule infinity_schedule(std::string_view size, double height_over_wid
   InfinitySchedule nearest;
   double smallest = HUGE_VAL;
   for (const Template& published : kTemplates) {
-    // The published tables name inverse ratios by three digits, cut off.
-    const double inverse = std::trunc(1000.0 / published.ratio) / 1000.0;
     for (const bool is_landscape : {false, true}) {
-      const double ratio = is_landscape ? inverse : published.ratio;
+      const double ratio = is_landscape ? inverse_of(published.ratio) : published.ratio;
       const double distance = std::abs(height_over_width - ratio);
       if (distance >= smallest) continue;
       smallest = distance;
@@ -173,6 +177,16 @@ InfinitySchedule infinity_schedule(std::string_view size, double height_over_wid
   nearest.largest = nearest.scales.back();
   nearest.scales.resize(static_cast<std::size_t>(scales));
   return nearest;
+}
+
+void check_published_ratio(double height_over_width) {
+  constexpr double kTolerance = 0.02;
+  const double nearest = infinity_schedule(kInfinitySizes[0], height_over_width).ratio;
+  if (std::abs(height_over_width - nearest) <= kTolerance * nearest) return;
+  std::set<double> ratios;
+  for (const Template& published : kTemplates) ratios.insert({published.ratio, inverse_of(published.ratio)});
+  throw usage_error("there is no schedule for height / width = {}; there are those for {}", height_over_width,
+                    fmt::join(ratios, ", "));
 }
 
 }  // namespace kvscope

@@ -26,4 +26,9 @@ inline constexpr std::string_view kInfinitySizes[] = {"0.06M", "0.25M", "0.60M",
 /// @throws Error  kUsage for a size that is none of kInfinitySizes, or a ratio that is not a number > 0.
 [[nodiscard]] InfinitySchedule infinity_schedule(std::string_view size, double height_over_width);
 
+/// Throws kUsage listing the published ratios unless one of them is within 2 % of this one, which admits 16:9 and what
+/// is written with two or three digits. The published scripts run any ratio with the nearest schedule, and images then
+/// have that schedule's ratio.
+void check_published_ratio(double height_over_width);
+
 }  // namespace kvscope

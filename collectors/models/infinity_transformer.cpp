@@ -59,7 +59,9 @@ InfinityTransformer::InfinityTransformer(const TensorGroup& group, const Infinit
     rotations_.push_back(grid_rotation(grid, schedule.largest, config.head_dim, device));
   unconditional_text_ = cut_or_filled(load("cfg_uncond"), text_tokens);
   text_norm_ = load("text_norm.weight");
-  pooling_query_ = load("text_proj_for_sos.ca.mat_q")[0].unsqueeze(1);
+  // Rounded as in cross attention: the published run pools with the same kernel.
+  pooling_query_ =
+      load_tensor(group, "text_proj_for_sos.ca.mat_q", compute_type, device)[0].unsqueeze(1).to(at::kFloat);
   const at::Tensor v_bias = load_tensor(group, "text_proj_for_sos.ca.v_bias", compute_type, device);
   pooling_key_value_ = {load_tensor(group, "text_proj_for_sos.ca.mat_kv.weight", compute_type, device),
                         at::cat({at::zeros_like(v_bias), v_bias})};

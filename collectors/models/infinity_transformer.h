@@ -17,8 +17,9 @@ namespace kvscope {
 /// what a text is made into, and what goes in at each scale.
 ///
 /// Element types: see TransformerBlocks; AdaLN and the head are float32 always, as published, and so are RMSNorm,
-/// pooling and embeddings. Cross attention's softmax is float32 (the published kernel rounds its inputs to bfloat16
-/// even in a float32 run).
+/// embeddings and the softmax of pooling and cross attention, whose queries, keys, values and results are rounded to
+/// the compute type. The published kernel rounds these to bfloat16 even in a float32 run; here only a bfloat16 run, as
+/// published models are run, rounds.
 ///
 /// Thread safety: const members may be called from several threads at once.
 class InfinityTransformer {

@@ -94,8 +94,10 @@ at::Tensor RowSession::guided_logits() {
   const PhaseRange range({.phase = Phase::kHead});
   const double strength = model_->guidance(request_, step_);
   const double temperature = model_->temperature(request_, step_);
-  std::vector<at::Tensor> of_row(static_cast<std::size_t>(rows()));
-  parallel_for(rows(), [&](std::int64_t row) {
+  // Where nothing guides, unconditional rows have nothing to say.
+  const bool is_guided = strength != 0.0;
+  std::vector<at::Tensor> of_row(static_cast<std::size_t>(is_guided ? rows() : batch()));
+  parallel_for(std::ssize(of_row), [&](std::int64_t row) {
     at::Tensor& logits = of_row[static_cast<std::size_t>(row)];
     logits = model_->blocks().logits(input(row), condition(row));
     if (temperature != 1.0) logits.mul_(1.0 / temperature);
@@ -105,8 +107,11 @@ at::Tensor RowSession::guided_logits() {
   parallel_for(batch(), [&](std::int64_t sample) {
     const LibTorchScope sample_scope;
     at::Tensor& conditional = of_row[static_cast<std::size_t>(sample)];
-    at::Tensor& unconditional = of_row[static_cast<std::size_t>(batch() + sample)];
-    logits[sample].copy_(conditional.mul_(1.0 + strength).sub_(unconditional.mul_(strength)));
+    if (is_guided) {
+      at::Tensor& unconditional = of_row[static_cast<std::size_t>(batch() + sample)];
+      conditional.mul_(1.0 + strength).sub_(unconditional.mul_(strength));
+    }
+    logits[sample].copy_(conditional);
   });
   return logits;
 }
@@ -121,9 +126,9 @@ void RowSession::take(const at::Tensor& tokens) {
     model_->accumulate(map, tokens[sample], step_);
     if (observer_.code_map) observer_.code_map(step_, sample, map);
     if (is_last) return;
-    // Both branches of a sample see the same tokens; their conditions alone differ.
+    // All branches of a sample see the same tokens; their conditions alone differ.
     input(sample) = model_->next_input(map, step_ + 1)[0];
-    input(batch() + sample) = input(sample).clone();
+    for (std::int64_t row = batch() + sample; row < rows(); row += batch()) input(row) = input(sample).clone();
   });
 }
 

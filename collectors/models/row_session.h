@@ -25,7 +25,7 @@ class RowSession : public GenerationSession {
 
  private:
   [[nodiscard]] std::int64_t batch() const { return static_cast<std::int64_t>(request_.labels.size()); }
-  [[nodiscard]] std::int64_t rows() const { return 2 * batch(); }
+  [[nodiscard]] std::int64_t rows() const { return model_->branches() * batch(); }
   [[nodiscard]] const RowCondition& condition(std::int64_t row) const {
     return *conditions_[static_cast<std::size_t>(row)];
   }

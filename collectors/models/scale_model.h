@@ -35,6 +35,8 @@ class ScaleModel {
 
   [[nodiscard]] const ModelInfo& info() const noexcept { return info_; }
   [[nodiscard]] const StepTable& steps() const noexcept { return steps_; }
+  /// Rows of a sample: a conditional one, then where there is guidance an unconditional one.
+  [[nodiscard]] std::int64_t branches() const noexcept { return std::ssize(info_.branches); }
   /// Whether every row is computed on its own; else all rows of a batch are together in every operation.
   [[nodiscard]] RowExecution rows() const noexcept { return rows_; }
 

@@ -163,7 +163,9 @@ at::Tensor TransformerBlocks::attended_text(const CrossAttention& cross, const R
   const at::Tensor query =
       cross.query(input).unflatten(-1, at::IntArrayRef{layout_.heads, layout_.head_dim}).transpose(-3, -2);
   const double scale = 1.0 / std::sqrt(static_cast<double>(layout_.head_dim));
-  at::Tensor logits = at::matmul(query, condition.text_key.transpose(-2, -1)).to(at::kFloat).mul(scale);
+  // The published kernel takes rounded queries, keys and values and rounds what it returns, nothing in between but the
+  // probabilities that values are weighed with.
+  at::Tensor logits = at::matmul(query.to(at::kFloat), condition.text_key.to(at::kFloat).transpose(-2, -1)).mul(scale);
   if (mask.defined()) logits = logits + mask;
   const at::Tensor map = at::softmax(logits, -1);
   if (text_map != nullptr) *text_map = map;

@@ -33,6 +33,16 @@ void check_request(const TextEncoding& encoding) {
   }
 }
 
+T5Config read_config(const TextEncoding& encoding) {
+  const std::filesystem::path path = encoding.folder / "config.json";
+  const T5Config config = read_t5_config(path);
+  if (encoding.width && config.width != *encoding.width) {
+    throw bad_input("{}: the encoder has the width {}, but the model reads text of width {}", path.string(),
+                    config.width, *encoding.width);
+  }
+  return config;
+}
+
 void warn_of_cut(std::size_t prompt, std::string_view text, const TokenizedText& tokens, std::ostream& messages) {
   messages << fmt::format("warning: prompt {} has {} tokens, {} fit: it is cut after '{}', byte {} of {}\n", prompt,
                           tokens.whole_tokens, tokens.ids.size(), ending(text.substr(0, tokens.kept_bytes)),
@@ -94,7 +104,7 @@ void encode_all(const T5Encoder& encoder, const std::vector<std::vector<std::int
 TextFeatures encode_prompts(const TextEncoding& encoding) {
   check_request(encoding);
   // The tokenizer first: what is wrong with prompts shows before gigabytes are read.
-  const T5Config config = read_t5_config(encoding.folder / "config.json");
+  const T5Config config = read_config(encoding);
   const auto ids = tokenized(encoding, config.vocabulary);
   const T5Encoder encoder = T5Encoder::open(encoding.folder, encoding.compute_type, encoding.device);
   TextFeatures text;

@@ -1,6 +1,7 @@
 #include "collectors/text/text_features.h"
 
 #include "collectors/base/error.h"
+#include "collectors/base/hash.h"
 #include "collectors/checkpoint/tensor_name.h"
 #include "collectors/hdf5/hdf5_document.h"
 
@@ -91,6 +92,36 @@ void check_text_features(const TextFeatures& text, std::string_view where) {
     throw bad_input("{}: 'features' holds {} at {}, expected finite numbers", where, *wrong,
                     place_of((wrong - values.begin()) / text.width(), text.lengths));
   }
+}
+
+void check_text_width(const TextFeatures& text, std::int64_t width, std::string_view where) {
+  check_shape(text.features.shape(), width, where);
+}
+
+TextFeatures split_last_prompt(TextFeatures& text) {
+  require(text.count() >= 2, "split_last_prompt: there must be a prompt before it");
+  const auto all = text.features.values();
+  const auto last = text.of_prompt(text.count() - 1);
+  const auto before = all.first(all.size() - last.size());
+  TextFeatures split;
+  split.lengths = {text.lengths.back()};
+  split.features = Array<float>({text.lengths.back(), text.width()}, {last.begin(), last.end()});
+  split.run = text.run;
+  if (!text.prompts.empty()) {
+    split.prompts = {text.prompts.back()};
+    text.prompts.pop_back();
+  }
+  Array<float> rest({text.features.extent(0) - text.lengths.back(), text.width()}, {before.begin(), before.end()});
+  text.features = std::move(rest);
+  text.lengths.pop_back();
+  return split;
+}
+
+std::string text_fingerprint(const TextFeatures& text) {
+  Sha256 hash;
+  hash.update(std::as_bytes(std::span(text.lengths)));
+  hash.update(std::as_bytes(text.features.values()));
+  return hash.hex_digest();
 }
 
 void write_text_features(const std::filesystem::path& path, const TextFeatures& text) {

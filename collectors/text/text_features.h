@@ -31,6 +31,15 @@ struct TextFeatures {
 /// that add up to the rows, finite numbers.
 void check_text_features(const TextFeatures& text, std::string_view where);
 
+/// Throws kBadInput naming `where` unless the features have the width that a model reads.
+void check_text_width(const TextFeatures& text, std::int64_t width, std::string_view where);
+
+/// Takes the last of at least two prompts out of `text` and returns it.
+[[nodiscard]] TextFeatures split_last_prompt(TextFeatures& text);
+
+/// SHA-256 of what a model reads of them, lengths and features, as hexadecimal digits.
+[[nodiscard]] std::string text_fingerprint(const TextFeatures& text);
+
 /// Writes them as docs/formats/text_features.md says, in one stroke (see replace_hdf5_file).
 void write_text_features(const std::filesystem::path& path, const TextFeatures& text);
 

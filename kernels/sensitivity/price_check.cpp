@@ -9,6 +9,7 @@
 #include "collectors/models/full_kv_cache.h"
 #include "collectors/models/request_part.h"
 #include "kernels/cache/compressed_kv_cache.h"
+#include "kernels/replay/full_run.h"
 
 #include <algorithm>
 #include <numeric>
@@ -42,7 +43,7 @@ Plan plan_of_one_head(const PricingRequest& request, const MeasuredPrice& price)
 std::vector<StepOutcome> full_run(const Engine& engine, const GenerationRequest& request) {
   const auto session = engine.start(request);
   FullKvCache cache(bundled_attention());
-  cache.begin(2 * std::ssize(request.labels));
+  cache.begin(batch_rows(engine.model(), request));
   std::vector<StepOutcome> outcomes;
   while (!session->done()) outcomes.push_back(session->advance(cache));
   return outcomes;
@@ -53,7 +54,7 @@ double divergence(const Engine& engine, const GenerationRequest& request, const 
                   const Plan& plan) {
   const auto session = engine.start(request);
   CompressedKvCache cache(plan);
-  cache.begin(2 * std::ssize(request.labels));
+  cache.begin(batch_rows(engine.model(), request));
   double sum = 0.0;
   for (const StepOutcome& outcome : full) {
     const at::Tensor logits = session->advance(cache, outcome.tokens).logits.contiguous();

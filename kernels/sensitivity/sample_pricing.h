@@ -20,7 +20,7 @@ namespace kvscope {
 ///
 ///     KL(full || changed) ~= 1/2 E_y [ (g . delta)^2 ]                  (second order: the Fisher information)
 ///
-/// Both branches of a sample carry the error at the same time, so a query's g . delta is their sum; queries are taken
+/// All branches of a sample carry the error at the same time, so a query's g . delta is their sum; queries are taken
 /// to be independent of one another: squares are summed over them.
 ///
 /// When all heads are changed together, the errors at a query add up before the square: with e = g . delta of each

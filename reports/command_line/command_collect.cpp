@@ -7,6 +7,7 @@
 #include "reports/command_line/engine_option.h"
 #include "reports/command_line/generation_options.h"
 #include "reports/command_line/options.h"
+#include "reports/command_line/run_text.h"
 #include "reports/tables/table.h"
 #include "reports/tables/text_table.h"
 
@@ -62,6 +63,8 @@ CollectRequest collect_request(const options::variables_map& values, const Gener
                          .top_k = settings.top_k,
                          .top_p = settings.top_p,
                          .temperature = settings.temperature,
+                         .guidance_of_step = settings.guidance_of_step,
+                         .temperature_of_step = settings.temperature_of_step,
                          .batch = settings.batch,
                          .maps = values["maps"].as<std::string>(),
                          .images = given(values, "images"),
@@ -133,19 +136,21 @@ void print_summary(const Json& summary, std::ostream& out) {
 ExitStatus run_collect(const CommandContext& context) {
   const auto values = parse_options(collect_options(), context);
   if (!values) return 0;
-  const GenerationSettings settings = generation_settings(*values);
+  GenerationSettings settings = generation_settings(*values);
   CollectRequest request = collect_request(*values, settings, context);
   if (!given(*values, "estimate")) request.output = required_option<std::string>(*values, "output");
   set_thread_count(settings.threads);
+  catch_interrupts();
+  prepare_text(settings, context.err);
   const auto engine = load_engine(settings);
   request.labels = sample_labels(settings, engine->classes());
   request.text = settings.text;
+  request.negative_text = settings.negative_text;
   if (given(*values, "estimate")) {
     print_estimate(estimate_collect(*engine, request), given(*values, "json"), context);
     return 0;
   }
   request.statistics = statistics_engine_for(engine->device());
-  catch_interrupts();
   const CollectResult result = collect(*engine, request);
   warn_of_omissions(result.left_out, context.err);
   Json report = summary(result);

@@ -14,6 +14,7 @@
 #include "reports/command_line/evaluator_option.h"
 #include "reports/command_line/generation_options.h"
 #include "reports/command_line/provenance.h"
+#include "reports/command_line/run_text.h"
 #include "reports/tables/compare_tables.h"
 #include "reports/tables/text_table.h"
 
@@ -276,18 +277,17 @@ void read_grids(const options::variables_map& values, CompareRequest& request) {
 }
 
 CompareRequest compare_request(const options::variables_map& values, const GenerationSettings& settings,
-                               const CommandContext& context) {
+                               std::ostream* progress) {
   // Member by member: g++ 12 destroys twice what a braced initialiser held when a later one throws.
   CompareRequest request;
   read_grids(values, request);
   request.heads_seed = static_cast<std::uint64_t>(in_range<std::int64_t>(values, "heads-seed", 0, INT64_MAX));
   request.memory = in_range<std::int64_t>(values, "memory", 0, INT64_MAX / kMebibyte) * kMebibyte;
   request.batch = settings.batch;
-  request.run = run_record(settings, context);
   request.partial = partial_path(values["output"].as<std::string>());
   request.resume = given(values, "resume");
   request.plans = path_option(values, "plans");
-  request.progress = &context.err;
+  request.progress = progress;
   return request;
 }
 
@@ -363,12 +363,14 @@ void print(const CompareResult& result, bool as_json, std::ostream& out) {
 ExitStatus run_compare(const CommandContext& context) {
   const auto values = parse_options(compare_options(), context);
   if (!values) return 0;
-  const GenerationSettings settings = generation_settings(*values);
-  CompareRequest request = compare_request(*values, settings, context);
+  GenerationSettings settings = generation_settings(*values);
+  CompareRequest request = compare_request(*values, settings, &context.err);
   set_thread_count(settings.threads);
   catch_interrupts();
   const fs::path output = (*values)["output"].as<std::string>();
   const bool as_json = given(*values, "json");
+  prepare_text(settings, context.err);
+  request.run = run_record(settings, context);
   const std::unique_ptr<Engine> engine = load_engine(settings);
   read_inputs(*values, settings, *engine, request);
   const EvaluatorFiles judges = evaluator_files(*values, settings);

@@ -20,8 +20,6 @@ CommandOptions encode_text_options() {
           "for all runs that use these prompts (docs/formats/text_features.md)."};
   const auto text = [](const char* unit) { return options::value<std::string>()->value_name(unit); };
   auto add = command.visible.add_options();
-  add("text-encoder", text("FOLDER"),
-      "folder as transformers has it: config.json, spiece.model and the weights (required)");
   add_prompt_options(command.visible);
   add("output,o", text("FILE")->default_value("text_features.h5"), "file to write");
   add("max-tokens", options::value<std::int64_t>()->default_value(kDefaultTextTokens)->value_name("N"),

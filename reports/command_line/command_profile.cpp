@@ -7,6 +7,8 @@
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/engine_option.h"
 #include "reports/command_line/generation_options.h"
+#include "reports/command_line/plan_of_run.h"
+#include "reports/command_line/run_text.h"
 #include "reports/profile/profile_file.h"
 #include "reports/profile/profile_json.h"
 #include "reports/profile/profile_tables.h"
@@ -144,15 +146,16 @@ Json record_of_run(const ProfileRequest& request, const GenerationSettings& sett
   return json;
 }
 
-ProfileResult profile(const ProfileRequest& request, const GenerationSettings& settings,
-                      const CommandContext& context) {
+ProfileResult profile(const ProfileRequest& request, GenerationSettings settings, const CommandContext& context) {
   std::optional<Plan> plan;
   if (!request.plan.empty()) plan = read_plan(request.plan);
+  prepare_text(settings, context.err);
   // Before the model is loaded: CUPTI wants to see every kernel's module loaded.
   ActivityRecorder recorder;
   const std::string device_note =
       settings.device.is_cuda() ? recorder.start() : "the model runs on the CPU: times are those of the host's clock";
   const std::unique_ptr<Engine> engine = load_engine_with_graphs(settings, context.err);
+  if (plan) plan = plan_of_run(*std::move(plan), request.plan, engine->model(), engine->steps(), context.err);
   ProfileResult result = run_profile(*engine, {.request = profiled_samples(settings, engine->classes()),
                                                .batch = settings.batch,
                                                .warm_up = request.warm_up,

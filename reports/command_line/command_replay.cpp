@@ -7,7 +7,9 @@
 #include "reports/command_line/engine_option.h"
 #include "reports/command_line/evaluator_option.h"
 #include "reports/command_line/generation_options.h"
+#include "reports/command_line/plan_of_run.h"
 #include "reports/command_line/provenance.h"
+#include "reports/command_line/run_text.h"
 #include "reports/tables/replay_tables.h"
 #include "reports/tables/text_table.h"
 
@@ -99,9 +101,11 @@ Json origins(const ReplayRequest& request) {
   return json;
 }
 
-ReplayOutcome replay(const ReplayRequest& request, const GenerationSettings& settings, const CommandContext& context) {
-  const Plan plan = read_plan(request.plan);
+ReplayOutcome replay(const ReplayRequest& request, GenerationSettings settings, const CommandContext& context) {
+  Plan plan = read_plan(request.plan);
+  prepare_text(settings, context.err);
   const std::unique_ptr<Engine> engine = load_engine_with_graphs(settings, context.err);
+  plan = plan_of_run(std::move(plan), request.plan, engine->model(), engine->steps(), context.err);
   const LoadedEvaluator evaluator = load_evaluator(request.evaluator, settings.device);
   ReplayOutcome outcome = run_replay(*engine, plan, request.plan.string(),
                                      {.request = generation_request(settings, engine->classes()),

@@ -11,6 +11,7 @@
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/engine_option.h"
 #include "reports/command_line/generation_options.h"
+#include "reports/command_line/run_text.h"
 #include "reports/tables/sensitivity_tables.h"
 #include "reports/tables/text_table.h"
 
@@ -189,10 +190,11 @@ void print_estimate(const PricingEstimate& estimate, bool as_json, std::ostream&
 ExitStatus run_sensitivity(const CommandContext& context) {
   const auto values = parse_options(sensitivity_options(), context);
   if (!values) return 0;
-  const GenerationSettings settings = generation_settings(*values);
+  GenerationSettings settings = generation_settings(*values);
   set_thread_count(settings.threads);
   catch_interrupts();
   const fs::path output = (*values)["output"].as<std::string>();
+  prepare_text(settings, context.err);
   const std::unique_ptr<Engine> engine = load_engine(settings);
   const PricingRequest request = pricing_request(*values, settings, *engine, &context.err);
 

@@ -19,7 +19,8 @@ EngineOptions engine_options(const GenerationSettings& settings) {
                       .scales = settings.scales,
                       .heads = settings.attention_heads,
                       .image_size = settings.image_size,
-                      .height_over_width = settings.height_over_width};
+                      .height_over_width = settings.height_over_width,
+                      .unconditional_rows = settings.needs_unconditional_rows()};
   if (settings.uses_bundled_model()) {
     const BundledModel bundled = bundled_model();
     model.transformer = bundled.transformer;
@@ -52,7 +53,10 @@ GenerationRequest generation_request(const GenerationSettings& settings, std::in
                             .top_k = settings.top_k,
                             .top_p = settings.top_p,
                             .temperature = settings.temperature,
-                            .text = settings.text};
+                            .guidance_of_step = settings.guidance_of_step,
+                            .temperature_of_step = settings.temperature_of_step,
+                            .text = settings.text,
+                            .negative_text = settings.negative_text};
   request.sample_ids.resize(request.labels.size());
   std::iota(request.sample_ids.begin(), request.sample_ids.end(), 0);
   return request;

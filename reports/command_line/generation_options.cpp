@@ -2,7 +2,9 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/file.h"
+#include "collectors/text/prompts.h"
 #include "collectors/text/text_features.h"
+#include "reports/command_line/prompt_options.h"
 
 #include <charconv>
 #include <cmath>
@@ -15,6 +17,7 @@ constexpr std::int64_t kMostSamples = 10'000'000;
 constexpr std::int64_t kLargestBatch = 4096;
 constexpr int kLargestSide = 4096;
 constexpr double kMostElongated = 1000.0;
+constexpr double kStrongestGuidance = 1000.0;
 constexpr double kLowestTemperature = 1e-6;
 
 /// Labels separated by white space or commas; '#' starts a comment.
@@ -98,15 +101,67 @@ bool cuda_graphs(const options::variables_map& values, const ComputeDevice& devi
   return word == "on";
 }
 
+/// Guidance and temperature, each one number or one per scale.
+void read_guidance(const options::variables_map& values, GenerationSettings& settings) {
+  if (given(values, "cfg")) {
+    auto guidance = parse_real_list(values["cfg"].as<std::string>(), "cfg", 0.0, kStrongestGuidance);
+    settings.guidance = guidance.front();
+    if (guidance.size() > 1) settings.guidance_of_step = std::move(guidance);
+  }
+  if (given(values, "temperature")) {
+    auto temperature = parse_real_list(values["temperature"].as<std::string>(), "temperature", kLowestTemperature,
+                                       1.0 / kLowestTemperature);
+    settings.temperature = temperature.front();
+    if (temperature.size() > 1) settings.temperature_of_step = std::move(temperature);
+  }
+}
+
+/// Prompts by one of the two ways in which they may be given.
+void read_prompts_or_features(const options::variables_map& values, GenerationSettings& settings) {
+  const bool has_prompts = given(values, "prompt") || given(values, "prompts-file");
+  if (given(values, "text-features")) {
+    if (has_prompts || given(values, "text-encoder")) {
+      throw usage_error("--text-features excludes --text-encoder with its --prompt or --prompts-file");
+    }
+    settings.text_features = values["text-features"].as<std::string>();
+    settings.text = std::make_shared<const TextFeatures>(read_text_features(settings.text_features));
+    return;
+  }
+  if (has_prompts && !given(values, "text-encoder")) {
+    throw usage_error("--prompt and --prompts-file need --text-encoder, the folder of what encodes them");
+  }
+  if (!has_prompts && given(values, "text-encoder")) {
+    throw usage_error("--text-encoder needs prompts: give --prompt or --prompts-file");
+  }
+  settings.text_encoder = path_option(values, "text-encoder");
+  settings.prompts = given_prompts(values);
+}
+
+void read_negative_prompt(const options::variables_map& values, GenerationSettings& settings) {
+  if (!given(values, "negative-prompt")) return;
+  if (settings.text_encoder.empty()) {
+    throw usage_error("--negative-prompt needs --text-encoder, the folder of what encodes it, and prompts");
+  }
+  settings.negative_prompt = values["negative-prompt"].as<std::string>();
+  if (const auto flaw = prompt_flaw(settings.negative_prompt); !flaw.empty()) {
+    throw usage_error("--negative-prompt {}", flaw);
+  }
+}
+
 /// Prompts, and what is known of the published models that read them.
 void read_text(const options::variables_map& values, GenerationSettings& settings) {
   settings.image_size = values["image-size"].as<std::string>();
   settings.height_over_width = in_range<double>(values, "aspect", 1.0 / kMostElongated, kMostElongated);
-  if (!given(values, "text-features")) return;
-  settings.text_features = values["text-features"].as<std::string>();
-  settings.text = std::make_shared<const TextFeatures>(read_text_features(settings.text_features));
+  read_prompts_or_features(values, settings);
+  read_negative_prompt(values, settings);
+  if (!settings.takes_text()) return;
   settings.guidance = 3.0;
   settings.top_p = 0.97;
+}
+
+/// One number, or the list of all steps.
+Json of_steps(double of_all, const std::vector<double>& of_step) {
+  return of_step.empty() ? Json(of_all) : Json(of_step);
 }
 
 }  // namespace
@@ -122,10 +177,17 @@ void add_generation_options(options::options_description& visible, std::int64_t 
   add("attention-heads", options::value<int>()->value_name("N"),
       "heads per layer, for weights without learned temperatures, which do not tell; default: heads of 64");
   add("text-features", text("FILE"),
-      "prompts of a text-to-image model, as a text encoder's features (docs/formats/text_features.md)");
+      "prompts of a text-to-image model, as a text encoder's features (docs/formats/text_features.md); instead of "
+      "--text-encoder");
+  add_prompt_options(group);
+  add("negative-prompt", text("TEXT"),
+      "what guidance leads away from in every sample, with --text-encoder; default: the unconditional text that the "
+      "model learned");
   add("image-size", text("SIZE")->default_value("1M"), "of a text-to-image model: 0.06M, 0.25M, 0.60M or 1M pixels");
   add("aspect", options::value<double>()->default_value(1.0, "1")->value_name("X"),
-      "height divided by width, of a text-to-image model; the nearest published ratio is taken");
+      "height divided by width, of a text-to-image model: the published ratios are 1, 1.25, 1.333, 1.5, 1.75, 2, 2.5, "
+      "3 "
+      "and 0.8, 0.75, 0.666, 0.571, 0.5, 0.4, 0.333");
   add("labels", text("LIST"),
       "class labels, or numbers of prompts from 0, e.g. 3,17 or 0-9: one sample each, in that order; default: all in "
       "turn");
@@ -133,13 +195,16 @@ void add_generation_options(options::options_description& visible, std::int64_t 
   add("samples", options::value<std::int64_t>()->value_name("N"),
       "number of samples; labels are cycled through; default: one per label or prompt, 50 without");
   add("seed", options::value<std::int64_t>()->default_value(seed)->value_name("S"), "of the random numbers, >= 0");
-  add("cfg", options::value<double>()->default_value(4.0, "4")->value_name("X"),
-      "classifier-free guidance at the last scale, with text at every scale, >= 0; default with text: 3");
+  add("cfg", text("X[,X...]")->default_value("4"),
+      "classifier-free guidance at the last scale, with text at every scale, >= 0; or a list, one number per scale, "
+      "which count as they stand; default with text: 3. A text-to-image model goes without unconditional rows where "
+      "all are 1");
   add("top-k", options::value<int>()->default_value(900)->value_name("N"), "tokens to draw from; 0: all");
   add("top-p", options::value<double>()->default_value(0.95, "0.95")->value_name("P"),
       "probability mass to draw from, 0 to 1; 0 or 1: all; default with text: 0.97");
-  add("temperature", options::value<double>()->value_name("X"),
-      "what logits are divided by, > 0; default: 1, for text-to-image models of up to 32 bits a token 0.5");
+  add("temperature", text("X[,X...]"),
+      "what logits are divided by, > 0, or a list, one number per scale; default: 1, for text-to-image models of up to "
+      "32 bits a token 0.5");
   add("dtype", text("TYPE")->default_value("fp32"), "fp32, bf16 or, on a GPU, fp16: computation and KV cache");
   add("device", text("NAME")->default_value("cpu"),
       "where to generate: cpu, cuda or cuda:N for the N-th GPU from 0; the command devices lists them");
@@ -164,11 +229,9 @@ GenerationSettings generation_settings(const options::variables_map& values) {
   settings.labels = listed_labels(values);
   if (given(values, "samples")) settings.samples = in_range<std::int64_t>(values, "samples", 1, kMostSamples);
   settings.seed = static_cast<std::uint64_t>(in_range<std::int64_t>(values, "seed", 0, INT64_MAX));
-  if (!values["cfg"].defaulted()) settings.guidance = in_range<double>(values, "cfg", 0.0, 1000.0);
+  read_guidance(values, settings);
   settings.top_k = in_range<int>(values, "top-k", 0, INT32_MAX);
   if (!values["top-p"].defaulted()) settings.top_p = in_range<double>(values, "top-p", 0.0, 1.0);
-  if (given(values, "temperature"))
-    settings.temperature = in_range<double>(values, "temperature", kLowestTemperature, 1.0 / kLowestTemperature);
   settings.device = compute_device_from_name(values["device"].as<std::string>(), "--device");
   settings.compute_type = compute_type(values["dtype"].as<std::string>(), settings.device);
   settings.batch = in_range<std::int64_t>(values, "batch", 1, kLargestBatch);
@@ -177,11 +240,21 @@ GenerationSettings generation_settings(const options::variables_map& values) {
   return settings;
 }
 
+bool GenerationSettings::needs_unconditional_rows() const {
+  const auto guides = [](double strength) { return strength != 1.0; };
+  return guidance_of_step.empty() ? guides(guidance) : std::ranges::any_of(guidance_of_step, guides);
+}
+
+std::string no_text_message(const GenerationSettings& settings) {
+  return fmt::format("{}: this model generates classes, not from text",
+                     settings.text_features.empty() ? "--prompt" : "--text-features");
+}
+
 std::vector<std::int64_t> sample_labels(const GenerationSettings& settings, std::int64_t classes) {
   const bool takes_text = settings.text != nullptr;
   if (classes == 0 && !takes_text)
-    throw usage_error("this model generates from text: give its prompts with --text-features");
-  if (classes > 0 && takes_text) throw usage_error("--text-features: this model generates classes, not from text");
+    throw usage_error("this model generates from text: give --text-encoder and --prompt, or --text-features");
+  if (classes > 0 && takes_text) throw usage_error("{}", no_text_message(settings));
   const std::int64_t choices = takes_text ? settings.text->count() : classes;
   std::vector<std::int64_t> listed = settings.labels;
   if (listed.empty()) {
@@ -206,7 +279,7 @@ Json to_json(const GenerationSettings& settings) {
   Json json{{"checkpoint", settings.uses_bundled_model() ? Json("bundled") : Json(settings.checkpoint.string())},
             {"tokenizer", settings.uses_bundled_model() ? Json("bundled") : Json(settings.tokenizer.string())},
             {"seed", settings.seed},
-            {"guidance", settings.guidance},
+            {"guidance", of_steps(settings.guidance, settings.guidance_of_step)},
             {"top_k", settings.top_k},
             {"top_p", settings.top_p},
             {"dtype", element_name(settings.compute_type)},
@@ -214,9 +287,16 @@ Json to_json(const GenerationSettings& settings) {
             {"batch", settings.batch},
             {"threads", settings.threads}};
   if (!settings.scales.empty()) json["scales"] = settings.scales;
-  if (settings.temperature) json["temperature"] = *settings.temperature;
+  if (settings.temperature) json["temperature"] = of_steps(*settings.temperature, settings.temperature_of_step);
   if (settings.text != nullptr) {
-    json["text_features"] = settings.text_features.string();
+    const bool is_encoded = settings.text_features.empty();
+    json[is_encoded ? "text_encoder" : "text_features"] =
+        (is_encoded ? settings.text_encoder : settings.text_features).string();
+    json["text"] = text_fingerprint(*settings.text);
+    if (settings.negative_text != nullptr) {
+      json["negative_prompt"] = settings.negative_prompt;
+      json["negative_text"] = text_fingerprint(*settings.negative_text);
+    }
     json["image_size"] = settings.image_size;
     json["aspect"] = settings.height_over_width;
   }

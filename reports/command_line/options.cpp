@@ -31,6 +31,19 @@ int parse_number(std::string_view text, std::string_view option, std::string_vie
   return value;
 }
 
+double parse_real(std::string_view text, std::string_view option, double lowest, double highest) {
+  double value = 0.0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failure != std::errc{} || end != text.data() + text.size() || text.empty()) {
+    throw usage_error("--{}: '{}' is not a number", option, text);
+  }
+  // Written so that not-a-number fails too.
+  if (!(value >= lowest && value <= highest)) {
+    throw usage_error("--{} is {}, expected {} to {}", option, value, lowest, highest);
+  }
+  return value;
+}
+
 }  // namespace
 
 std::optional<options::variables_map> parse_options(const CommandOptions& command, const CommandContext& context) {
@@ -85,6 +98,16 @@ std::vector<int> parse_number_list(std::string_view text, std::string_view optio
       throw usage_error("--{}: '{}' is not a range", option, part);
     }
     for (int number = first; number <= last; ++number) numbers.push_back(number);
+    if (comma == std::string_view::npos) return numbers;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+std::vector<double> parse_real_list(std::string_view text, std::string_view option, double lowest, double highest) {
+  std::vector<double> numbers;
+  while (true) {
+    const auto comma = text.find(',');
+    numbers.push_back(parse_real(text.substr(0, comma), option, lowest, highest));
     if (comma == std::string_view::npos) return numbers;
     text.remove_prefix(comma + 1);
   }

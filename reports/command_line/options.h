@@ -50,6 +50,11 @@ template <typename T>
 /// @throws Error  kUsage naming `option` and the part that is no number or no range.
 [[nodiscard]] std::vector<int> parse_number_list(std::string_view text, std::string_view option);
 
+/// "3,0.5" as {3, 0.5}: one number for all, or a list.
+/// @throws Error  kUsage naming `option` and the part that is no number or not in [lowest, highest].
+[[nodiscard]] std::vector<double> parse_real_list(std::string_view text, std::string_view option, double lowest,
+                                                  double highest);
+
 /// Largest number of --threads.
 inline constexpr int kMostThreads = 1024;
 

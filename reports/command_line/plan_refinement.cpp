@@ -7,6 +7,7 @@
 #include "collectors/base/parallel.h"
 #include "kernels/sensitivity/refinement.h"
 #include "reports/command_line/engine_option.h"
+#include "reports/command_line/run_text.h"
 #endif
 
 #include <algorithm>
@@ -47,9 +48,10 @@ Plan refined_plan(const PlanRequest& request, PlanInputs inputs, const options::
   const int rounds = in_range<int>(values, "refine", 1, kMostRounds);
   if (request.method != "sensitivity") throw usage_error("--refine applies to method sensitivity");
   if (!inputs.sensitivity) (void)make_plan(request, inputs);  // says what is missing before a model is loaded
-  const GenerationSettings settings = generation_settings(values);
+  GenerationSettings settings = generation_settings(values);
   set_thread_count(settings.threads);
   catch_interrupts();
+  prepare_text(settings, context.err);
   const std::unique_ptr<Engine> engine = load_engine(settings);
   PricingRequest pricing;
   pricing.generation = generation_request(settings, engine->classes());

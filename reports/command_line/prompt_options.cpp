@@ -6,6 +6,8 @@ namespace kvscope {
 
 void add_prompt_options(options::options_description& visible) {
   auto add = visible.add_options();
+  add("text-encoder", options::value<std::string>()->value_name("FOLDER"),
+      "folder of the text encoder as transformers has it: config.json, spiece.model and the weights");
   add("prompt", options::value<std::vector<std::string>>()->value_name("TEXT"), "a prompt; may be given several times");
   add("prompts-file", options::value<std::string>()->value_name("FILE"),
       "prompts from a text file, one a line in UTF-8; blank lines and lines that begin with '#' are left out");

@@ -7,7 +7,7 @@
 
 namespace kvscope {
 
-/// Adds --prompt and --prompts-file to a command's --help.
+/// Adds --text-encoder, --prompt and --prompts-file to a command's --help.
 void add_prompt_options(options::options_description& visible);
 
 /// The prompts that were given, in their order; none if neither option was.

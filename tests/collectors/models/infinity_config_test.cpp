@@ -123,10 +123,32 @@ TEST_SUITE("collectors.models.infinity_config") {
   }
 
   TEST_CASE("training checkpoints hold the transformer below a prefix") {
-    for (const char* prefix : {"trainer.gpt_fsdp.", "trainer.gpt_wo_ddp."}) {
+    for (const char* prefix : {"trainer.gpt_fsdp.", "trainer.gpt_wo_ddp.", "trainer.gpt_ema_fsdp.", "gpt_ema_fsdp."}) {
       CAPTURE(prefix);
       CHECK(edited([&](ModelFile& file) { file.wrap(prefix); }) == basic());
     }
+  }
+
+  TEST_CASE("of a training checkpoint with moving averages the trained weights are taken") {
+    const TemporaryFolder folder;
+    ModelFile averages(published("infinity_basic"));
+    averages.wrap("trainer.gpt_ema_fsdp.");
+    ModelFile file(published("infinity_basic"));
+    file.wrap("trainer.gpt_fsdp.");
+    file.append(averages);
+    file.save(folder / "both.safetensors");
+    const Checkpoint both = Checkpoint::open(folder / "both.safetensors");
+    CHECK(infinity_transformer_group(both).prefix() == "trainer.gpt_fsdp.");
+    CHECK(read_infinity_config(both) == basic());
+    CHECK(checkpoint_kind(both) == CheckpointKind::kInfinityTransformer);
+    // What is wrong with one of them is not hidden by the other.
+    refused(
+        [&](ModelFile& edited_file) {
+          edited_file.wrap("trainer.gpt_fsdp.");
+          edited_file.remove("trainer.gpt_fsdp.head.bias");
+          edited_file.append(averages);
+        },
+        "trainer.gpt_fsdp", "head.bias", "missing");
   }
 
   TEST_CASE("every missing tensor is named") {

@@ -38,6 +38,7 @@ std::unique_ptr<InfinityEngine> InfinityGolden::load(ElementType compute_type, s
                                .rows = rows,
                                .image_size = options.image_size,
                                .height_over_width = options.height_over_width,
+                               .unconditional_rows = options.unconditional_rows,
                                .text_tokens = options.text_tokens});
 }
 

@@ -69,6 +69,17 @@ TEST_SUITE("collectors.models.infinity_schedule") {
     CHECK(infinity_schedule("1M", 2.0 / 3.0).ratio == 0.666);
   }
 
+  TEST_CASE("ratios far from every published one are refused with the list of these") {
+    for (const double ratio : {1.0, 0.666, 2.0 / 3.0, 1.33, 4.0 / 3.0, 16.0 / 9.0, 9.0 / 16.0, 0.57, 3.0, 0.333})
+      CHECK_NOTHROW(check_published_ratio(ratio));
+    for (const double ratio : {1.1, 0.9, 4.0, 0.2, 2.25}) {
+      CAPTURE(ratio);
+      check_error(
+          ErrorCode::kUsage, [&] { check_published_ratio(ratio); },
+          "0.333, 0.4, 0.5, 0.571, 0.666, 0.75, 0.8, 1, 1.25, 1.333, 1.5, 1.75, 2, 2.5, 3");
+    }
+  }
+
   TEST_CASE("unknown sizes and impossible ratios are usage errors") {
     check_error(
         ErrorCode::kUsage, [] { (void)infinity_schedule("2M", 1.0); }, "'2M'", "0.06M, 0.25M, 0.60M, 1M");

@@ -173,6 +173,63 @@ TEST_SUITE("collectors.models.infinity_session") {
     CHECK(same_bits(mixed.logits[6], unconditional[6]));
   }
 
+  TEST_CASE("without unconditional rows the conditional ones are computed alone and to the same bits") {
+    InfinityGolden golden("infinity_basic");
+    GenerationRequest request = drawn_request(golden);
+    request.guidance = 1.0;
+    const auto guided = golden.load();
+    const Run expected = run_session(*guided->start(request), 10);
+    golden.options.unconditional_rows = false;
+    for (const RowExecution rows : {RowExecution::kOneByOne, RowExecution::kTogether}) {
+      const auto engine = golden.load(ElementType::kFloat32, rows);
+      CHECK(engine->model().branches == std::vector<std::string>{"conditional"});
+      const auto session = engine->start(request);
+      if (rows == RowExecution::kOneByOne) CHECK(2 * session->text_bytes() == guided->start(request)->text_bytes());
+      const Run found = run_session(*session, 5, expected.tokens);
+      if (rows == RowExecution::kOneByOne) check_same_bits(found, expected);
+      for (std::size_t step = 0; step < expected.logits.size(); ++step) {
+        const double largest = expected.logits[step].abs().max().item<double>();
+        CHECK(largest_difference(found.logits[step], expected.logits[step]) <= 2e-5 * largest);
+      }
+      request.guidance_of_step = {1, 1, 1, 1, 1, 2.5, 1};
+      check_error(
+          ErrorCode::kUsage, [&] { (void)engine->start(request); }, "guidance is 2.5 at step 5");
+      request.guidance_of_step.clear();
+    }
+  }
+
+  TEST_CASE("unconditional rows read the negative prompt where there is one whatever its length") {
+    const InfinityGolden golden("infinity_basic");
+    const auto engine = golden.load();
+    GenerationRequest request = golden.request();
+    const std::vector<at::Tensor> forced = run_bits(*engine, request).tokens;
+    const auto logits = [&](double guidance) {
+      request.guidance = guidance;
+      return run_bits(*engine, request, forced).logits;
+    };
+    const auto conditional = logits(1.0);
+    request.negative_text = chosen_prompts(*golden.text, {1});
+    const auto negative = logits(0.0);
+    const auto guided = logits(3.0);
+    for (std::size_t step = 0; step < forced.size(); ++step) {
+      CAPTURE(step);
+      const at::Tensor expected = conditional[step] * 3 - negative[step] * 2;
+      CHECK(largest_difference(guided[step], expected) <= 1e-5 * expected.abs().max().item<double>());
+    }
+    // With the tokens of the second prompt, its own text is its negative.
+    CHECK(same_bits(negative[6][1].contiguous(), conditional[6][1].contiguous()));
+    CHECK_FALSE(same_bits(negative[6][0].contiguous(), conditional[6][0].contiguous()));
+    request.negative_text = golden.text;
+    check_error(
+        ErrorCode::kUsage, [&] { (void)engine->start(request); }, "2 negative prompts, expected 1");
+    TextFeatures narrow;
+    narrow.features = Array<float>({1, 4});
+    narrow.lengths = {1};
+    request.negative_text = std::make_shared<const TextFeatures>(narrow);
+    check_error(
+        ErrorCode::kBadInput, [&] { (void)engine->start(request); }, "negative text: 'features' has the width 4");
+  }
+
   TEST_CASE("models of few bits a token are sampled at half the temperature unless the request says") {
     for (const auto& [name, temperature] : {std::pair("infinity_basic", 0.5), std::pair("infinity_patchify", 1.0)}) {
       CAPTURE(name);
@@ -263,14 +320,13 @@ TEST_SUITE("collectors.models.infinity_session") {
     refused([](GenerationRequest& request) { request.guidance_of_step = {1, 2}; }, "guidance of 2 steps");
     refused([](GenerationRequest& request) { request.temperature_of_step = std::vector<double>(7, -1.0); },
             "temperature -1");
-    refused(
-        [](GenerationRequest& request) {
-          TextFeatures other;
-          other.features = Array<float>({1, 4});
-          other.lengths = {1};
-          request.text = std::make_shared<const TextFeatures>(other);
-        },
-        "width 4, but the model reads 128");
+    GenerationRequest narrow = golden.request();
+    TextFeatures other;
+    other.features = Array<float>({1, 4});
+    other.lengths = {1};
+    narrow.text = std::make_shared<const TextFeatures>(other);
+    check_error(
+        ErrorCode::kBadInput, [&] { (void)engine->start(narrow); }, "width 4, but the model reads text of width 128");
   }
 
   TEST_CASE("forced bits of a wrong shape or that are none are refused") {

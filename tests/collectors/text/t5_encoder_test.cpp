@@ -214,6 +214,29 @@ std::vector<std::int32_t> long_text() {
 }  // namespace
 
 TEST_SUITE("collectors.text.t5_encoder") {
+  TEST_CASE("weights in shards give the features of a single file to the bit and a missing shard is named") {
+    const TemporaryFolder folder;
+    std::filesystem::copy_file(kFolder / "config.json", folder / "config.json");
+    Json map = Json::object();
+    for (const bool is_first : {true, false}) {
+      ModelFile shard(kFolder / "model.safetensors");
+      const std::string name = is_first ? "model-00001-of-00002.safetensors" : "model-00002-of-00002.safetensors";
+      std::size_t i = 0;
+      std::erase_if(shard.entries(), [&](const ModelFile::Entry&) { return (i++ % 2 == 0) != is_first; });
+      for (const ModelFile::Entry& entry : shard.entries()) map[entry.name] = name;
+      shard.save(folder / name);
+    }
+    write_file(folder / "model.safetensors.index.json", Json{{"weight_map", map}}.dump());
+    const T5Encoder whole = T5Encoder::open(kFolder);
+    const T5Encoder sharded = T5Encoder::open(folder.path());
+    for (const Golden& prompt : golden())
+      CHECK(
+          std::ranges::equal(sharded.encode(prompt.ids.values()).values(), whole.encode(prompt.ids.values()).values()));
+    std::filesystem::remove(folder / "model-00002-of-00002.safetensors");
+    check_error(
+        ErrorCode::kBadInput, [&] { (void)T5Encoder::open(folder.path()); }, "model-00002-of-00002.safetensors");
+  }
+
   TEST_CASE("features agree with the published implementation") {
     const T5Encoder encoder = T5Encoder::open(kFolder);
     for (const Golden& prompt : golden()) {

@@ -39,6 +39,32 @@ void write_plain(const std::filesystem::path& path, const Array<Features>& featu
 }  // namespace
 
 TEST_SUITE("collectors.text.text_features") {
+  TEST_CASE("the last prompt is split off with its features and its words") {
+    TextFeatures text = two_prompts();
+    const TextFeatures last = split_last_prompt(text);
+    CHECK(std::ranges::equal(text.features.values(), std::vector<float>{1, 2, 3}));
+    CHECK(text.lengths == std::vector<std::int32_t>{1});
+    CHECK(text.prompts == std::vector<std::string>{"snow"});
+    CHECK(std::ranges::equal(last.features.values(), std::vector<float>{4, 5, 6, 7, 8, 9.5F}));
+    CHECK(last.lengths == std::vector<std::int32_t>{2});
+    CHECK(last.prompts == std::vector<std::string>{"\xC5\xBDlu\xC5\xA5"});
+    check_text_features(text, "text");
+    check_text_features(last, "last");
+  }
+
+  TEST_CASE("a fingerprint tells lengths and features apart and nothing else") {
+    const TextFeatures text = two_prompts();
+    TextFeatures other = text;
+    other.prompts = {"snow", "rain"};
+    other.run = {};
+    CHECK(text_fingerprint(other) == text_fingerprint(text));
+    other.lengths = {2, 1};
+    CHECK(text_fingerprint(other) != text_fingerprint(text));
+    other = text;
+    other.features(2, 2) = 9.0F;
+    CHECK(text_fingerprint(other) != text_fingerprint(text));
+  }
+
   TEST_CASE("what is written comes back") {
     const TemporaryFolder folder;
     const TextFeatures text = two_prompts();

@@ -113,6 +113,23 @@ TEST_SUITE("reports.command_line.generation_options") {
         "none.h5");
   }
 
+  TEST_CASE("guidance and temperature are one number or one per scale") {
+    const GenerationSettings one = settings_of({"--cfg", "2.5", "--temperature", "0.5"});
+    CHECK(one.guidance == 2.5);
+    CHECK(one.guidance_of_step.empty());
+    CHECK(one.temperature_of_step.empty());
+    CHECK(to_json(one)["guidance"] == 2.5);
+    const GenerationSettings listed = settings_of({"--cfg", "1,1,3", "--temperature", "1,0.5,0.25"});
+    CHECK(listed.guidance_of_step == std::vector<double>{1, 1, 3});
+    CHECK(listed.temperature_of_step == std::vector<double>{1, 0.5, 0.25});
+    CHECK(to_json(listed)["guidance"] == Json{1.0, 1.0, 3.0});
+    CHECK(to_json(listed)["temperature"] == Json{1.0, 0.5, 0.25});
+    CHECK(listed.needs_unconditional_rows());
+    CHECK_FALSE(settings_of({"--cfg", "1"}).needs_unconditional_rows());
+    CHECK_FALSE(settings_of({"--cfg", "1,1"}).needs_unconditional_rows());
+    CHECK(settings_of({"--cfg", "0"}).needs_unconditional_rows());
+  }
+
   TEST_CASE("labels outside the model's classes are usage errors") {
     testing::check_error(
         ErrorCode::kUsage,
@@ -131,7 +148,8 @@ TEST_SUITE("reports.command_line.generation_options") {
         {"--batch", "0"},     {"--threads", "-1"},        {"--dtype", "int8"},   {"--scales", "1,0"},
         {"--scales", "1,,2"}, {"--attention-heads", "0"}, {"--labels", "a"},     {"--checkpoint", "a.pth"},
         {"--tokenizer", "a"}, {"--samples", "1.5"},       {"--samples", "1e30"}, {"--cfg", "strong"},
-        {"--dtype", "cfg"},   {"--temperature", "0"},     {"--aspect", "0"},     {"--aspect", "nan"}};
+        {"--dtype", "cfg"},   {"--temperature", "0"},     {"--aspect", "0"},     {"--aspect", "nan"},
+        {"--cfg", "1,-1"},    {"--cfg", "1,,2"},          {"--cfg", ""},         {"--temperature", "1,nan"}};
     for (const auto& line : lines) {
       CAPTURE(line[0]);
       CAPTURE(line[1]);

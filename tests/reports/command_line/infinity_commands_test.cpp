@@ -132,8 +132,8 @@ TEST_SUITE("reports.command_line.infinity_commands") {
     narrow.features = Array<float>({1, 4});
     narrow.lengths = {1};
     write_text_features(session.file("prompts.h5"), narrow);
-    testing::check_failure(session.generate("collect", {"-o", session.file("c.h5")}), ErrorCode::kUsage,
-                           "width 4, but the model reads 128");
+    testing::check_failure(session.generate("collect", {"-o", session.file("c.h5")}), ErrorCode::kBadInput,
+                           "prompts.h5: 'features' has the width 4, but the model reads text of width 128");
     testing::check_failure(
         run_command({"collect", "--text-features", session.file("prompts.h5"), "-o", session.file("c.h5")}),
         ErrorCode::kUsage, "generates classes");
