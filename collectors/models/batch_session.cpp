@@ -2,6 +2,7 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/phase_range.h"
+#include "collectors/models/layer_pass.h"
 #include "collectors/models/libtorch_scope.h"
 #include "collectors/models/token_drawing.h"
 
@@ -66,7 +67,9 @@ at::Tensor BatchSession::run_transformer(KvCache& cache, at::Tensor x, const Row
   if (observer_.input) {
     for (std::int64_t row = 0; row < rows(); ++row) observer_.input(step_, row, x[row]);
   }
+  LayerPass pass(*model_, step_);
   for (int layer = 0; layer < blocks.depth(); ++layer) {
+    pass.enter(layer);
     // A backward pass needs every layer's own.
     if (layer == 0 || request_.with_gradients) {
       q = at::empty({rows(), layout.heads, model_->steps().n_query(step_), layout.head_dim},
@@ -89,6 +92,7 @@ at::Tensor BatchSession::run_transformer(KvCache& cache, at::Tensor x, const Row
     }
     observe_block(layer, x);
   }
+  pass.finish();
   const PhaseRange range({.phase = Phase::kHead});
   return blocks.logits(x, condition);
 }

@@ -66,15 +66,13 @@ double InfinityModel::default_temperature() const {
 
 Conditions InfinityModel::conditions(const GenerationRequest& request) const {
   const TextFeatures& text = *request.text;
-  std::vector<std::int64_t> lengths;
-  for (const std::int64_t prompt : request.labels) lengths.push_back(text.lengths[static_cast<std::size_t>(prompt)]);
-  Conditions rows = conditions_of(request.labels, [&](std::int64_t prompt) {
-    return transformer().condition(prompt_tensor(text, prompt, device()));
+  // A prompt is its number; the unconditional text is minus its length, which is at least 1.
+  std::vector<std::int64_t> keys = request.labels;
+  for (const std::int64_t prompt : request.labels) keys.push_back(-text.lengths[static_cast<std::size_t>(prompt)]);
+  return conditions_of(keys, [&](std::int64_t key) {
+    return transformer().condition(key >= 0 ? prompt_tensor(text, key, device())
+                                            : transformer().unconditional_text(-key));
   });
-  const Conditions unconditional = conditions_of(
-      lengths, [&](std::int64_t length) { return transformer().condition(transformer().unconditional_text(length)); });
-  rows.insert(rows.end(), unconditional.begin(), unconditional.end());
-  return rows;
 }
 
 at::Tensor InfinityModel::first_input(const RowCondition& condition) const {

@@ -360,7 +360,7 @@ ExitStatus run_compare(const CommandContext& context) {
   catch_interrupts();
   const fs::path output = (*values)["output"].as<std::string>();
   const bool as_json = given(*values, "json");
-  const std::unique_ptr<Engine> engine = load_engine(settings);
+  const std::unique_ptr<Engine> engine = load_engine(settings, context.err);
   read_inputs(*values, settings, *engine, request);
   const EvaluatorFiles judges = evaluator_files(*values, settings);
   const LoadedEvaluator evaluator = load_evaluator(judges, settings.device);

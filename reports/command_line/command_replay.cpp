@@ -101,7 +101,7 @@ Json origins(const ReplayRequest& request) {
 
 ReplayOutcome replay(const ReplayRequest& request, const GenerationSettings& settings, const CommandContext& context) {
   const Plan plan = read_plan(request.plan);
-  const std::unique_ptr<Engine> engine = load_engine_with_graphs(settings, context.err);
+  const std::unique_ptr<Engine> engine = load_engine_with_graphs(settings, context.err, {.caches = 2});
   const LoadedEvaluator evaluator = load_evaluator(request.evaluator, settings.device);
   ReplayOutcome outcome = run_replay(*engine, plan, request.plan.string(),
                                      {.request = generation_request(settings, engine->classes()),

@@ -173,7 +173,7 @@ ExitStatus run_sensitivity(const CommandContext& context) {
   set_thread_count(settings.threads);
   catch_interrupts();
   const fs::path output = (*values)["output"].as<std::string>();
-  const std::unique_ptr<Engine> engine = load_engine(settings);
+  const std::unique_ptr<Engine> engine = load_engine(settings, context.err);
   const PricingRequest request = pricing_request(*values, settings, *engine, &context.err);
 
   const Sensitivity sensitivity = price_heads(*engine, request);
