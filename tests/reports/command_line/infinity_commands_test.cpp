@@ -150,8 +150,12 @@ TEST_SUITE("reports.command_line.infinity_commands") {
     CHECK(streamed.err.find("scale 7 of 7 (242 tokens): 2 of 2 layers after ") != std::string::npos);
     const Capture expected = Capture::open(session.file("resident.h5"));
     const Capture found = Capture::open(session.file("streamed.h5"));
-    CHECK(found.bits().values() == expected.bits().values());
-    CHECK(found.read(statistic::kEntropy, 6).values() == expected.read(statistic::kEntropy, 6).values());
+    const auto found_bits = found.bits();
+    const auto expected_bits = expected.bits();
+    CHECK(std::ranges::equal(found_bits.values(), expected_bits.values()));
+    const auto found_entropy = found.read(statistic::kEntropy, 6);
+    const auto expected_entropy = expected.read(statistic::kEntropy, 6);
+    CHECK(std::ranges::equal(found_entropy.values(), expected_entropy.values()));
   }
 
   TEST_CASE("too little memory is said before anything is made with what would fit") {
