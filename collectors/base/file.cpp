@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -65,6 +66,16 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::release(std::span<const std::byte> part) const noexcept {
+  if (part.empty() || data_ == nullptr) return;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = static_cast<std::size_t>(part.data() - data_);
+  // Pages at either end that hold something else, too, are whole again at once when that is read.
+  const std::size_t first = begin / page * page;
+  const std::size_t last = std::min((begin + part.size() + page - 1) / page * page, (size_ + page - 1) / page * page);
+  static_cast<void>(::madvise(const_cast<std::byte*>(data_) + first, last - first, MADV_DONTNEED));
 }
 
 FileReader::FileReader(const fs::path& path) : path_(path), descriptor_(open_regular_file(path)) {}

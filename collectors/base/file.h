@@ -22,6 +22,10 @@ class MappedFile {
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
+  /// Gives back the physical memory that reading `part` of bytes() took. The part stays as readable as before: its
+  /// pages come from the file again when they are touched.
+  void release(std::span<const std::byte> part) const noexcept;
+
  private:
   std::filesystem::path path_;
   const std::byte* data_ = nullptr;

@@ -257,7 +257,7 @@ std::int64_t cache_bytes(const CaptureGeometry& geometry, std::int64_t batch) {
          (element_bytes(model.key_type) + element_bytes(model.value_type));
 }
 
-std::int64_t statistics_memory_bytes(const CaptureContents& contents, CaptureGeometry geometry, std::int64_t batch) {
+std::int64_t memory_of_statistics(const CaptureContents& contents, CaptureGeometry geometry, std::int64_t batch) {
   std::int64_t strip = 0;
   for (int step = 0; step < geometry.steps.size(); ++step) {
     const std::int64_t n_key = geometry.steps.n_key(step);
@@ -276,7 +276,37 @@ std::int64_t statistics_memory_bytes(const CaptureContents& contents, CaptureGeo
   return accumulator_bytes(contents, geometry) / 2 + per_sample + strip * thread_count();
 }
 
+/// Memory and times of an engine that knows its sizes.
+void estimate_generation(const Engine& engine, const CollectRequest& request, std::int64_t statistics_bytes,
+                         CollectEstimate& estimate) {
+  const auto sizes = engine.sizes();
+  if (!sizes) return;
+  GenerationShape shape{.type = engine.model().key_type,
+                        .batch = std::min(request.batch, std::ssize(request.labels)),
+                        .text_tokens = request.text == nullptr ? 0 : request.text->longest(),
+                        .images = request.images,
+                        .threads = thread_count()};
+  estimate.resident_bytes = generation_memory(*sizes, shape).total() + statistics_bytes;
+  shape.layers = LayerStorage::kStreamed;
+  estimate.streamed_bytes = generation_memory(*sizes, shape).total() + statistics_bytes;
+  if (engine.device().is_cuda()) return;
+  estimate.seconds =
+      estimated_seconds(*sizes, measure_compute_rates(*sizes, shape.type), std::ssize(request.labels), shape.batch);
+}
+
 }  // namespace
+
+std::int64_t statistics_memory_bytes(const ModelSizes& sizes, const GenerationShape& shape,
+                                     const CollectRequest& request) {
+  CaptureGeometry geometry{.model = {}, .steps = sizes.steps, .samples = shape.batch, .image_size = {0, 0}};
+  geometry.model.layers = sizes.layers;
+  geometry.model.heads = static_cast<int>(sizes.heads);
+  geometry.model.kv_heads = static_cast<int>(sizes.heads);
+  geometry.model.head_dim = static_cast<int>(sizes.width / sizes.heads);
+  geometry.model.branches = {"conditional", "unconditional"};
+  std::vector<std::string> left_out;
+  return memory_of_statistics(contents_of(geometry, request, left_out), geometry, shape.batch);
+}
 
 CollectEstimate estimate_collect(const Engine& engine, const CollectRequest& request) {
   check_request(engine, request);
@@ -287,7 +317,9 @@ CollectEstimate estimate_collect(const Engine& engine, const CollectRequest& req
   estimate.file_bytes = total_bytes(part_sizes(contents, geometry));
   estimate.accumulator_bytes = accumulator_bytes(contents, geometry);
   const std::int64_t batch = std::min(request.batch, geometry.samples);
-  estimate.memory_bytes = statistics_memory_bytes(contents, geometry, batch) + cache_bytes(geometry, batch);
+  const std::int64_t statistics_bytes = memory_of_statistics(contents, geometry, batch);
+  estimate.memory_bytes = statistics_bytes + cache_bytes(geometry, batch);
+  estimate_generation(engine, request, statistics_bytes, estimate);
   return estimate;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "collectors/base/json_file.h"
+#include "collectors/capture/collect_time.h"
 #include "collectors/models/engine.h"
 
 #include <cstdint>
@@ -51,7 +52,7 @@ struct CollectRequest {
   std::function<bool()> stop;
 };
 
-/// What a capture takes, found out without running anything.
+/// What a capture takes, found out without generating anything.
 struct CollectEstimate {
   struct Part {
     std::string name;
@@ -61,7 +62,11 @@ struct CollectEstimate {
   std::int64_t file_bytes = 0;         ///< their sum
   std::int64_t accumulator_bytes = 0;  ///< what the file holds besides while it is written
   std::int64_t memory_bytes = 0;       ///< statistics, KV cache and strips in memory; without the weights
-  std::vector<std::string> left_out;   ///< because of max_bytes
+  /// Memory in all, with all layers resident and with streamed ones, and what generating takes on this machine; nothing
+  /// of engines that do not know their sizes, times only on a CPU.
+  std::optional<std::int64_t> resident_bytes, streamed_bytes;
+  std::optional<CollectSeconds> seconds;
+  std::vector<std::string> left_out;  ///< because of max_bytes
 };
 
 /// What collect() has done.
@@ -75,6 +80,11 @@ struct CollectResult {
   double write_seconds = 0.0;     ///< of these, spent on the file
   std::vector<std::string> left_out;
 };
+
+/// Bytes of memory that collect() holds beside what generating takes, before a model is loaded.
+/// @param request  labels do not matter
+[[nodiscard]] std::int64_t statistics_memory_bytes(const ModelSizes& sizes, const GenerationShape& shape,
+                                                   const CollectRequest& request);
 
 /// @throws Error  kUsage for a selection or a byte limit that is impossible.
 [[nodiscard]] CollectEstimate estimate_collect(const Engine& engine, const CollectRequest& request);

@@ -49,6 +49,15 @@ bool is_below(std::string_view name, std::string_view prefix) {
   return name.size() > prefix.size() && name.substr(0, prefix.size()) == prefix && name[prefix.size()] == '.';
 }
 
+/// The stretch of the file that holds a tensor's elements; its storage may hold more tensors behind them.
+Bytes occupied(const CheckpointTensor& tensor) {
+  if (tensor.elements() == 0) return tensor.storage.first(0);
+  std::int64_t last = 0;
+  for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis)
+    last += (tensor.shape[axis] - 1) * tensor.strides[axis];
+  return tensor.storage.first(static_cast<std::size_t>((last + 1) * element_bytes(tensor.type)));
+}
+
 /// Copies the elements of a strided tensor in row-major order, block by block.
 class RowMajorCopy {
  public:
@@ -231,6 +240,16 @@ bool Checkpoint::has_subtree(std::string_view prefix) const noexcept {
                      [&](const CheckpointTensor& tensor) { return is_below(tensor.name, prefix); });
 }
 
+void Checkpoint::release(const CheckpointTensor& tensor) const noexcept {
+  const std::less_equal<const std::byte*> at_or_before;
+  for (const auto& file : implementation_->files) {
+    const Bytes bytes = file->bytes();
+    if (!at_or_before(bytes.data(), tensor.storage.data())) continue;
+    if (!at_or_before(tensor.storage.data() + tensor.storage.size(), bytes.data() + bytes.size())) continue;
+    return file->release(occupied(tensor));
+  }
+}
+
 std::int64_t Checkpoint::check_checksums() const {
   std::int64_t compared = 0;
   for (const auto& file : implementation_->files) {
@@ -256,17 +275,17 @@ std::vector<std::byte> contiguous_bytes(const CheckpointTensor& tensor) {
 }
 
 std::string fingerprint(std::span<const Checkpoint* const> checkpoints) {
-  std::vector<const CheckpointTensor*> tensors;
+  std::vector<std::pair<const CheckpointTensor*, const Checkpoint*>> tensors;
   for (const Checkpoint* checkpoint : checkpoints) {
-    for (const auto& tensor : checkpoint->tensors()) tensors.push_back(&tensor);
+    for (const auto& tensor : checkpoint->tensors()) tensors.emplace_back(&tensor, checkpoint);
   }
-  std::stable_sort(tensors.begin(), tensors.end(),
-                   [](const CheckpointTensor* a, const CheckpointTensor* b) { return a->name < b->name; });
+  std::ranges::stable_sort(tensors, {}, [](const auto& entry) -> std::string_view { return entry.first->name; });
   Sha256 hash;
-  for (const CheckpointTensor* tensor : tensors) {
+  for (const auto& [tensor, checkpoint] : tensors) {
     // Names hold no control characters, so the line feeds keep the parts apart.
     hash.update(fmt::format("{}\n{}\n[{}]\n", tensor->name, element_name(tensor->type), fmt::join(tensor->shape, ",")));
     for_each_block(*tensor, [&](Bytes block) { hash.update(block); });
+    checkpoint->release(*tensor);
   }
   return hash.hex_digest();
 }

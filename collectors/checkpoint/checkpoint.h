@@ -60,6 +60,9 @@ class Checkpoint {
   [[nodiscard]] Checkpoint subtree(std::string_view prefix) const;
   /// True if the name of a tensor begins with `prefix` and a '.'.
   [[nodiscard]] bool has_subtree(std::string_view prefix) const noexcept;
+  /// Gives back the physical memory that reading `tensor`, one of these, took; it stays as readable as before
+  /// (MappedFile::release()).
+  void release(const CheckpointTensor& tensor) const noexcept;
   /// Reads every byte of the files and compares it with the checksums in it (torch.save has one a record,
   /// safetensors none; they are also absent where PyTorch was told not to compute them).
   /// @return the number of records compared.
@@ -80,7 +83,8 @@ void for_each_block(const CheckpointTensor& tensor, const std::function<void(std
 [[nodiscard]] std::vector<std::byte> contiguous_bytes(const CheckpointTensor& tensor);
 
 /// SHA-256 over name, type, shape and row-major bytes of every tensor in order of name, of all
-/// checkpoints given: the same for every container that holds the same tensors.
+/// checkpoints given: the same for every container that holds the same tensors. Memory is needed for one tensor at a
+/// time.
 [[nodiscard]] std::string fingerprint(std::span<const Checkpoint* const> checkpoints);
 
 }  // namespace kvscope

@@ -2,6 +2,7 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/phase_range.h"
+#include "collectors/models/layer_pass.h"
 #include "collectors/models/libtorch_scope.h"
 #include "collectors/models/token_drawing.h"
 
@@ -65,7 +66,9 @@ at::Tensor BatchSession::run_transformer(KvCache& cache, at::Tensor x, const Row
   if (observer_.input) {
     for (std::int64_t row = 0; row < rows(); ++row) observer_.input(step_, row, x[row]);
   }
+  LayerPass pass(*model_, step_);
   for (int layer = 0; layer < blocks.depth(); ++layer) {
+    pass.enter(layer);
     {
       const PhaseRange range({.phase = Phase::kProjection, .layer = layer});
       blocks.before_attention(layer, x, condition, model_->rotation(step_), q, k, v);
@@ -81,6 +84,7 @@ at::Tensor BatchSession::run_transformer(KvCache& cache, at::Tensor x, const Row
     }
     observe_block(layer, x);
   }
+  pass.finish();
   const PhaseRange range({.phase = Phase::kHead});
   return blocks.logits(x, condition);
 }

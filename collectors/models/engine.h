@@ -3,6 +3,7 @@
 #include "collectors/geometry/model_info.h"
 #include "collectors/geometry/step_table.h"
 #include "collectors/gpu/compute_device.h"
+#include "collectors/models/generation_memory.h"
 #include "collectors/models/kv_cache.h"
 
 #include <ATen/core/Tensor.h>
@@ -93,6 +94,9 @@ class Engine {
 
   /// Where it computes, and where the tensors are that caches see; sessions take and give tensors on the CPU.
   [[nodiscard]] virtual ComputeDevice device() const { return {}; }
+
+  /// What decides how much memory it takes; nothing where that is not known.
+  [[nodiscard]] virtual std::optional<ModelSizes> sizes() const { return std::nullopt; }
 
   /// Whether steps run from graphs with a cache that can be captured and serves several batches (step_graphs.h).
   [[nodiscard]] virtual bool uses_graphs() const { return false; }

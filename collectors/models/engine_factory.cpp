@@ -21,6 +21,9 @@ std::unique_ptr<Engine> load_engine(EngineOptions options) {
                               .rows = std::nullopt,
                               .scales = options.scales,
                               .heads = options.heads,
+                              .layers = options.layers,
+                              .memory = options.memory,
+                              .progress = options.progress,
                               .graphs = std::move(options.graphs)});
     case CheckpointKind::kInfinityTransformer:
       return load_infinity_engine({.transformer = options.transformer,
@@ -31,6 +34,9 @@ std::unique_ptr<Engine> load_engine(EngineOptions options) {
                                    .image_size = options.image_size,
                                    .height_over_width = options.height_over_width,
                                    .unconditional_rows = options.unconditional_rows,
+                                   .layers = options.layers,
+                                   .memory = options.memory,
+                                   .progress = options.progress,
                                    .graphs = std::move(options.graphs)});
     case CheckpointKind::kVarTokenizer:
     case CheckpointKind::kInfinityTokenizer:

@@ -3,10 +3,14 @@
 #include "collectors/base/element_type.h"
 #include "collectors/gpu/compute_device.h"
 #include "collectors/models/engine.h"
+#include "collectors/models/generation_memory.h"
 #include "collectors/models/graph_backend.h"
+#include "collectors/models/layer_storage.h"
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -23,13 +27,17 @@ struct EngineOptions {
   std::string image_size = "1M";   ///< Infinity: see infinity_schedule()
   double height_over_width = 1.0;  ///< Infinity: see infinity_schedule()
   bool unconditional_rows = true;  ///< Infinity: see InfinityEngineOptions
-  std::unique_ptr<GraphBackend> graphs;  ///< of `device`, to run steps from (step_graphs.h); null: eager
+  LayerStorage layers = LayerStorage::kResident;  ///< streamed only on a CPU
+  std::optional<MemoryBudget> memory;             ///< checked on a CPU before weights are read, in the type and with
+                                                  ///< the layers of these options; nothing: not checked
+  std::ostream* progress = nullptr;               ///< where streamed layers say how far they are; null: silent
+  std::unique_ptr<GraphBackend> graphs;           ///< of `device`, to run steps from (step_graphs.h); null: eager
 };
 
 /// Loads a model of whatever family its tensor names say.
 /// @throws Error  kBadInput if a file is no model, of a family that kvscope does not run, or its tensors do
 ///                not fit; kUsage for a compute type or scales that are impossible; kEnvironment for a GPU that is not
-///                there or cannot be used.
+///                there or cannot be used, and where there is less memory than the budget needs.
 [[nodiscard]] std::unique_ptr<Engine> load_engine(EngineOptions options);
 
 }  // namespace kvscope

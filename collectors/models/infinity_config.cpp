@@ -156,6 +156,11 @@ InfinityConfig read_infinity_config(const Checkpoint& checkpoint) {
   return config;
 }
 
+TransformerElements transformer_elements(const InfinityConfig& config) {
+  return count_elements(expected_tensors(config, {1, config.heads, 1, 1}),
+                        config.chunks == 0 ? "blocks." : "block_chunks.");
+}
+
 std::string describe(const InfinityConfig& config) {
   return fmt::format(
       "Infinity, depth {}, width {}, {} heads of {}, FFN {}, {} bits per token, text of width {} and up to {} tokens "

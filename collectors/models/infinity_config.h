@@ -2,6 +2,7 @@
 
 #include "collectors/base/element_type.h"
 #include "collectors/checkpoint/checkpoint.h"
+#include "collectors/models/generation_memory.h"
 #include "collectors/models/tensor_group.h"
 
 #include <cstdint>
@@ -42,6 +43,8 @@ struct InfinityConfig {
 /// @throws Error  kBadInput in one line that names the file and the first missing, unexpected or wrongly
 ///                shaped tensors.
 [[nodiscard]] InfinityConfig read_infinity_config(const Checkpoint& checkpoint);
+
+[[nodiscard]] TransformerElements transformer_elements(const InfinityConfig& config);
 
 /// "Infinity, depth 32, width 2048, 16 heads of 128, ..." in one line.
 [[nodiscard]] std::string describe(const InfinityConfig& config);

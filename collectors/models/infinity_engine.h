@@ -2,8 +2,10 @@
 
 #include "collectors/base/element_type.h"
 #include "collectors/gpu/compute_device.h"
+#include "collectors/models/generation_memory.h"
 #include "collectors/models/graph_backend.h"
 #include "collectors/models/infinity_config.h"
+#include "collectors/models/layer_storage.h"
 #include "collectors/models/row_execution.h"
 #include "collectors/models/scale_engine.h"
 
@@ -11,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
 
 namespace kvscope {
@@ -24,6 +27,9 @@ struct InfinityEngineOptions {
   std::string image_size = "1M";                     ///< see infinity_schedule()
   double height_over_width = 1.0;                    ///< see infinity_schedule()
   bool unconditional_rows = true;                    ///< false: without them, for guidance 1 at every step
+  LayerStorage layers = LayerStorage::kResident;     ///< streamed only on a CPU
+  std::optional<MemoryBudget> memory;                ///< see EngineOptions
+  std::ostream* progress = nullptr;                  ///< where streamed layers say how far they are; null: silent
   std::unique_ptr<GraphBackend> graphs;              ///< runs steps of rows together (StepGraphs); null: eager
   std::int64_t text_tokens = 0;  ///< most tokens of a prompt; 0: as many as the unconditional text in the file has
 };
@@ -55,7 +61,8 @@ class InfinityEngine : public ScaleEngine {
 
 /// @throws Error  kBadInput if a file is missing, is not what it should be, or both do not belong
 ///                together; kUsage for a compute type that the device does not compute in or an impossible size;
-///                kEnvironment for a GPU that is not there or cannot be used.
+///                kEnvironment for a GPU that is not there or cannot be used, and where there
+///                is less memory than the budget needs.
 [[nodiscard]] std::unique_ptr<InfinityEngine> load_infinity_engine(InfinityEngineOptions options);
 
 }  // namespace kvscope

@@ -14,6 +14,9 @@ namespace {
 // The published model of 32 bits a token is sampled at half the temperature, those of 56 bits are not.
 constexpr std::int64_t kMostBitsOfSharpened = 32;
 
+// A key of conditions beside the numbers of prompts and the negative lengths of unconditional texts.
+constexpr std::int64_t kNegativePrompt = INT64_MIN;
+
 using Conditions = std::vector<std::shared_ptr<const RowCondition>>;
 
 at::Tensor prompt_tensor(const TextFeatures& text, std::int64_t prompt, at::Device device) {
@@ -82,21 +85,18 @@ double InfinityModel::default_temperature() const {
 
 Conditions InfinityModel::conditions(const GenerationRequest& request) const {
   const TextFeatures& text = *request.text;
-  Conditions rows = conditions_of(request.labels, [&](std::int64_t prompt) {
-    return transformer().condition(prompt_tensor(text, prompt, device()));
-  });
-  if (branches() == 1) return rows;
-  if (request.negative_text != nullptr) {
-    rows.resize(2 * rows.size(), std::make_shared<const RowCondition>(
-                                     transformer().condition(prompt_tensor(*request.negative_text, 0, device()))));
-    return rows;
+  // A prompt is its number; the unconditional text is minus its length, which is at least 1.
+  std::vector<std::int64_t> keys = request.labels;
+  if (branches() == 2) {
+    for (const std::int64_t prompt : request.labels)
+      keys.push_back(request.negative_text != nullptr ? kNegativePrompt
+                                                      : -text.lengths[static_cast<std::size_t>(prompt)]);
   }
-  std::vector<std::int64_t> lengths;
-  for (const std::int64_t prompt : request.labels) lengths.push_back(text.lengths[static_cast<std::size_t>(prompt)]);
-  const Conditions unconditional = conditions_of(
-      lengths, [&](std::int64_t length) { return transformer().condition(transformer().unconditional_text(length)); });
-  rows.insert(rows.end(), unconditional.begin(), unconditional.end());
-  return rows;
+  return conditions_of(keys, [&](std::int64_t key) {
+    if (key == kNegativePrompt) return transformer().condition(prompt_tensor(*request.negative_text, 0, device()));
+    return transformer().condition(key >= 0 ? prompt_tensor(text, key, device())
+                                            : transformer().unconditional_text(-key));
+  });
 }
 
 at::Tensor InfinityModel::first_input(const RowCondition& condition) const {

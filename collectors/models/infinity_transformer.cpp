@@ -21,7 +21,8 @@ namespace {
 
 constexpr double kRmsNormEpsilon = 1e-6;
 
-BlockLayout block_layout(const InfinityConfig& config, at::ScalarType compute_type, at::Device device) {
+BlockLayout block_layout(const InfinityConfig& config, at::ScalarType compute_type, at::Device device,
+                         LayerStorage storage) {
   BlockLayout layout{.blocks = {},
                      .self_attention = "sa.",
                      .width = config.width,
@@ -32,7 +33,8 @@ BlockLayout block_layout(const InfinityConfig& config, at::ScalarType compute_ty
                      .cross_attention = true,
                      .type = compute_type,
                      .conditioning_type = at::kFloat,
-                     .device = device};
+                     .device = device,
+                     .storage = storage};
   for (int layer = 0; layer < config.depth; ++layer) layout.blocks.push_back(config.block_name(layer));
   return layout;
 }
@@ -46,8 +48,8 @@ at::Tensor cut_or_filled(const at::Tensor& text, std::int64_t tokens) {
 
 InfinityTransformer::InfinityTransformer(const TensorGroup& group, const InfinityConfig& config,
                                          const InfinitySchedule& schedule, std::int64_t text_tokens,
-                                         at::ScalarType compute_type, at::Device device)
-    : config_(config), blocks_(group, block_layout(config, compute_type, device)) {
+                                         at::ScalarType compute_type, at::Device device, LayerStorage storage)
+    : config_(config), blocks_(group, block_layout(config, compute_type, device, storage)) {
   const LibTorchScope scope;
   if (std::ssize(schedule.scales) > config.levels) {
     throw bad_input("{}: lvl_embed.weight knows {} scales, but images of this size have {}", group.file(),
@@ -89,13 +91,12 @@ at::Tensor InfinityTransformer::pooled(const at::Tensor& text) const {
   return pooling_projection_(at::matmul(weights, values).view({1, config_.width})).to(at::kFloat);
 }
 
-RowCondition InfinityTransformer::condition(const at::Tensor& text) const {
+TransformerBlocks::UnfinishedCondition InfinityTransformer::condition(const at::Tensor& text) const {
   const LibTorchScope scope;
   const at::Tensor mean_square = text.square().mean(at::OptionalIntArrayRef({-1}), true);
   const at::Tensor normalised = text * at::rsqrt(mean_square.add(kRmsNormEpsilon)) * text_norm_;
-  RowCondition condition = blocks_.condition(pooled(normalised));
-  blocks_.add_text(condition, text_projection2_(at::gelu(text_projection1_(normalised), "tanh")));
-  return condition;
+  return blocks_.begin_condition(pooled(normalised),
+                                 text_projection2_(at::gelu(text_projection1_(normalised), "tanh")));
 }
 
 at::Tensor InfinityTransformer::first_input(const RowCondition& condition) const {

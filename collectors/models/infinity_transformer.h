@@ -30,7 +30,8 @@ class InfinityTransformer {
   /// @param device       where it computes, and where its arguments are
   /// @throws Error  kBadInput if the schedule has more scales than the file has level embeddings.
   InfinityTransformer(const TensorGroup& group, const InfinityConfig& config, const InfinitySchedule& schedule,
-                      std::int64_t text_tokens, at::ScalarType compute_type, at::Device device = at::kCPU);
+                      std::int64_t text_tokens, at::ScalarType compute_type, at::Device device = at::kCPU,
+                      LayerStorage storage = LayerStorage::kResident);
 
   [[nodiscard]] const InfinityConfig& config() const noexcept { return config_; }
   [[nodiscard]] const TransformerBlocks& blocks() const noexcept { return blocks_; }
@@ -39,7 +40,7 @@ class InfinityTransformer {
   /// What a text determines: RMSNorm, the pooled start vector with its AdaLN vectors, and keys and values of cross
   /// attention.
   /// @param text  [length, text_width] float32, length >= 1
-  [[nodiscard]] RowCondition condition(const at::Tensor& text) const;
+  [[nodiscard]] TransformerBlocks::UnfinishedCondition condition(const at::Tensor& text) const;
   /// The text of an unconditional row whose sample has a prompt of so many tokens, [length, text_width].
   [[nodiscard]] at::Tensor unconditional_text(std::int64_t length) const;
 

@@ -152,6 +152,7 @@ std::vector<LayerGradients::Call> LayerGradients::next() {
   const int layer = next_--;
   const TransformerBlocks& blocks = model_->blocks();
   const BlockLayout& layout = blocks.layout();
+  const auto one_reading = blocks.weights(layer);
   DifferentiableAttention attention(model_->site(layer));
   std::vector<Call> calls;
   std::vector<at::Tensor> variables;  // first all outputs of attention, then all inputs of the layer

@@ -43,4 +43,9 @@ void check_compute_type(ElementType type, const ComputeDevice& device) {
   throw usage_error("compute type {} is not supported; float32 and bfloat16 are", element_name(type));
 }
 
+void check_layer_storage(LayerStorage storage, const ComputeDevice& device) {
+  if (storage == LayerStorage::kResident || !device.is_cuda()) return;
+  throw usage_error("layers are streamed on a CPU only, not on {}", name_of(device));
+}
+
 }  // namespace kvscope

@@ -2,6 +2,7 @@
 
 #include "collectors/base/element_type.h"
 #include "collectors/gpu/compute_device.h"
+#include "collectors/models/layer_storage.h"
 
 #include <c10/core/Device.h>
 
@@ -19,5 +20,8 @@ void wait_for(const c10::Device& device);
 /// @throws Error  kUsage for a type that models are not computed in on `device`: float32 and bfloat16 always are,
 ///                float16 on a GPU.
 void check_compute_type(ElementType type, const ComputeDevice& device);
+
+/// @throws Error  kUsage for layers that are streamed to a GPU: they are computed where the file is mapped.
+void check_layer_storage(LayerStorage storage, const ComputeDevice& device);
 
 }  // namespace kvscope

@@ -2,6 +2,7 @@
 
 #include "collectors/base/error.h"
 #include "collectors/base/parallel.h"
+#include "collectors/models/layer_pass.h"
 #include "collectors/models/libtorch_scope.h"
 #include "collectors/models/token_drawing.h"
 
@@ -63,7 +64,9 @@ void RowSession::run_blocks(KvCache& cache) {
   const at::Tensor k = at::empty_like(q);
   const at::Tensor v = at::empty_like(q);
   at::Tensor attended;
+  LayerPass pass(*model_, step_);
   for (int layer = 0; layer < blocks.depth(); ++layer) {
+    pass.enter(layer);
     // The tail of the previous block and the head of this one need no other row: one parallel region.
     parallel_for(rows(), [&](std::int64_t row) {
       const LibTorchScope row_scope;
@@ -79,6 +82,7 @@ void RowSession::run_blocks(KvCache& cache) {
     const LibTorchScope row_scope;
     finish_block(blocks.depth() - 1, row, attended[row]);
   });
+  pass.finish();
 }
 
 void RowSession::finish_block(int layer, std::int64_t row, const at::Tensor& attended) {

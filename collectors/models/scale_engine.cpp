@@ -30,6 +30,10 @@ ComputeDevice ScaleEngine::device() const {
   return {.kind = DeviceKind::kCuda, .ordinal = device.index()};
 }
 
+std::optional<ModelSizes> ScaleEngine::sizes() const {
+  return scale_model_->sizes();
+}
+
 bool ScaleEngine::uses_graphs() const {
   return scale_model_->graphs() != nullptr && scale_model_->rows() == RowExecution::kTogether;
 }

@@ -23,6 +23,7 @@ class ScaleEngine : public Engine {
   [[nodiscard]] TokenSpace token_space() const override;
   [[nodiscard]] std::array<std::int64_t, 2> image_size() const override;
   [[nodiscard]] ComputeDevice device() const override;
+  [[nodiscard]] std::optional<ModelSizes> sizes() const override;
   [[nodiscard]] bool uses_graphs() const override;
   void check(const GenerationRequest& request) const override;
   [[nodiscard]] std::unique_ptr<GenerationSession> start(const GenerationRequest& request) const override;

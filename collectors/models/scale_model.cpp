@@ -6,6 +6,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -49,16 +50,23 @@ void ScaleModel::for_each_sample(std::int64_t samples, const std::function<void(
   for (std::int64_t sample = 0; sample < samples; ++sample) body(sample);
 }
 
-std::vector<std::shared_ptr<const RowCondition>> ScaleModel::conditions_of(
-    const std::vector<std::int64_t>& keys, const std::function<RowCondition(std::int64_t key)>& make) const {
+std::vector<std::shared_ptr<const RowCondition>> ScaleModel::conditions_of(const std::vector<std::int64_t>& keys,
+                                                                           const BeginCondition& begin) const {
+  std::vector<std::int64_t> distinct = keys;
+  std::ranges::sort(distinct);
+  distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
+  std::vector<TransformerBlocks::UnfinishedCondition> unfinished(distinct.size());
+  const auto for_each_distinct = [&](const auto& body) {
+    for_each_sample(std::ssize(distinct), [&](std::int64_t i) { body(static_cast<std::size_t>(i)); });
+  };
+  for_each_distinct([&](std::size_t i) { unfinished[i] = begin(distinct[i]); });
+  for (int layer = 0; layer < blocks().depth(); ++layer) {
+    const auto one_reading = blocks().weights(layer);
+    for_each_distinct([&](std::size_t i) { blocks().add_layer(layer, unfinished[i]); });
+  }
   std::map<std::int64_t, std::shared_ptr<const RowCondition>> of_key;
-  for (const std::int64_t key : keys) of_key.try_emplace(key);
-  std::vector<std::int64_t> distinct;
-  for (const auto& [key, condition] : of_key) distinct.push_back(key);
-  for_each_sample(std::ssize(distinct), [&](std::int64_t i) {
-    const std::int64_t key = distinct[static_cast<std::size_t>(i)];
-    of_key.find(key)->second = std::make_shared<const RowCondition>(make(key));
-  });
+  for (std::size_t i = 0; i < distinct.size(); ++i)
+    of_key[distinct[i]] = std::make_shared<const RowCondition>(std::move(unfinished[i].condition));
   std::vector<std::shared_ptr<const RowCondition>> conditions;
   for (const std::int64_t key : keys) conditions.push_back(of_key.at(key));
   return conditions;

@@ -3,6 +3,7 @@
 #include "collectors/geometry/model_info.h"
 #include "collectors/geometry/step_table.h"
 #include "collectors/models/engine.h"
+#include "collectors/models/generation_memory.h"
 #include "collectors/models/row_condition.h"
 #include "collectors/models/row_execution.h"
 #include "collectors/models/step_graphs.h"
@@ -14,7 +15,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace kvscope {
@@ -44,6 +47,13 @@ class ScaleModel {
   [[nodiscard]] StepGraphs* graphs() const noexcept { return graphs_.get(); }
   /// Makes steps run from graphs; null: launch by launch. Before any session starts.
   void use_graphs(std::unique_ptr<GraphBackend> backend);
+
+  [[nodiscard]] const ModelSizes& sizes() const noexcept { return sizes_; }
+  void set_sizes(ModelSizes sizes) { sizes_ = std::move(sizes); }
+
+  /// Where sessions say how far they are in the layers of a step (LayerPass); null: they are silent.
+  [[nodiscard]] std::ostream* layer_progress() const noexcept { return layer_progress_; }
+  void say_layer_progress_to(std::ostream* out) noexcept { layer_progress_ = out; }
 
   [[nodiscard]] virtual const TransformerBlocks& blocks() const = 0;
   [[nodiscard]] virtual TokenSpace token_space() const = 0;
@@ -85,9 +95,11 @@ class ScaleModel {
   [[nodiscard]] at::Tensor render(std::span<const at::Tensor> maps) const;
 
  protected:
-  /// One object for each distinct key, made as for_each_sample() goes, in the order of `keys`.
-  [[nodiscard]] std::vector<std::shared_ptr<const RowCondition>> conditions_of(
-      const std::vector<std::int64_t>& keys, const std::function<RowCondition(std::int64_t key)>& make) const;
+  using BeginCondition = std::function<TransformerBlocks::UnfinishedCondition(std::int64_t key)>;
+  /// One object for each distinct key, in the order of `keys`. Begun as for_each_sample() goes; then all of them go
+  /// through the layers together.
+  [[nodiscard]] std::vector<std::shared_ptr<const RowCondition>> conditions_of(const std::vector<std::int64_t>& keys,
+                                                                               const BeginCondition& begin) const;
   /// To be called once the blocks are loaded: what a site says of its layer.
   void describe_sites();
 
@@ -96,6 +108,8 @@ class ScaleModel {
   StepTable steps_;
   RowExecution rows_;
   std::unique_ptr<StepGraphs> graphs_;
+  ModelSizes sizes_;
+  std::ostream* layer_progress_ = nullptr;
   std::vector<float> softmax_scale_;              ///< of every AttentionSite: one value
   std::vector<std::vector<float>> logit_bounds_;  ///< per layer [heads], or empty
 };

@@ -80,7 +80,11 @@ at::Tensor load_tensor(const CheckpointTensor& tensor, at::ScalarType type, at::
 }
 
 at::Tensor load_tensor(const TensorGroup& group, std::string_view name, at::ScalarType type, at::Device device) {
-  return load_tensor(group.at(name), type, device);
+  const CheckpointTensor& stored = group.at(name);
+  at::Tensor loaded = load_tensor(stored, type, device);
+  // What was copied is not held in memory twice.
+  if (!loaded.is_cpu() || loaded.const_data_ptr() != stored.storage.data()) group.checkpoint().release(stored);
+  return loaded;
 }
 
 }  // namespace kvscope

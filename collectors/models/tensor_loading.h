@@ -18,6 +18,7 @@ namespace kvscope {
 /// else it is a copy. (The kernels of the library may round differently with the alignment of their operands: the
 /// same tensors in another container can differ in last places.)
 [[nodiscard]] at::Tensor load_tensor(const CheckpointTensor& tensor, at::ScalarType type, at::Device device = at::kCPU);
+/// The same of a group's tensor. Where it is a copy, the memory that reading the file took is given back.
 [[nodiscard]] at::Tensor load_tensor(const TensorGroup& group, std::string_view name, at::ScalarType type,
                                      at::Device device = at::kCPU);
 

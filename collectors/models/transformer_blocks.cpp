@@ -5,14 +5,12 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/addcmul.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/softmax.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <cmath>
 #include <utility>
@@ -22,8 +20,6 @@ namespace {
 
 constexpr double kLayerNormEpsilon = 1e-6;
 constexpr double kUnitLengthEpsilon = 1e-12;
-// scale_mul is a logarithm and is clamped before exp: no temperature exceeds 100.
-const float kLargestLogTemperature = static_cast<float>(std::log(100.0));
 // Order of the six AdaLN vectors.
 enum AdaVector { kGate1, kGate2, kScale1, kScale2, kShift1, kShift2, kAdaVectors };
 
@@ -43,7 +39,8 @@ RowCondition::Block adaln_vectors(const at::Tensor& six) {
 
 }  // namespace
 
-TransformerBlocks::TransformerBlocks(const TensorGroup& group, BlockLayout layout) : layout_(std::move(layout)) {
+TransformerBlocks::TransformerBlocks(const TensorGroup& group, BlockLayout layout)
+    : layout_(std::move(layout)), weights_(group, layout_) {
   const LibTorchScope scope;
   const auto conditioning = [&](const std::string& name) {
     return load_linear(group, name, layout_.conditioning_type, layout_.device);
@@ -51,83 +48,43 @@ TransformerBlocks::TransformerBlocks(const TensorGroup& group, BlockLayout layou
   if (layout_.shared_adaln) shared_ada_lin_ = conditioning("shared_ada_lin.1");
   head_ada_lin_ = conditioning("head_nm.ada_lin.1");
   head_ = conditioning("head");
-  for (const std::string& name : layout_.blocks) blocks_.push_back(load_block(group, name));
+  temperatures_.resize(layout_.blocks.size());
+  for (int layer = 0; layout_.normalised_attention && layer < depth(); ++layer) {
+    const at::Tensor temperature = load_temperature(group, layout_, layer);
+    const float* values = temperature.const_data_ptr<float>();
+    temperatures_[static_cast<std::size_t>(layer)].assign(values, values + layout_.heads);
+  }
 }
 
-TransformerBlocks::Block TransformerBlocks::load_block(const TensorGroup& group, const std::string& name) const {
-  const auto load = [&](const std::string& part) {
-    return load_tensor(group, name + part, layout_.type, layout_.device);
-  };
-  const auto linear = [&](const std::string& part) {
-    return load_linear(group, name + part, layout_.type, layout_.device);
-  };
-  const std::string& attention = layout_.self_attention;
-  Block block;
-  const at::Tensor q_bias = load(attention + "q_bias");
-  const at::Tensor v_bias = load(attention + "v_bias");
-  block.qkv = {load(attention + "mat_qkv.weight"), at::cat({q_bias, at::zeros_like(q_bias), v_bias})};
-  block.projection = linear(attention + "proj");
-  block.fc1 = linear("ffn.fc1");
-  block.fc2 = linear("ffn.fc2");
+TransformerBlocks::UnfinishedCondition TransformerBlocks::begin_condition(const at::Tensor& vector,
+                                                                          const at::Tensor& text) const {
+  const LibTorchScope scope;
+  UnfinishedCondition unfinished;
+  unfinished.condition.start = vector;
+  unfinished.activated = at::silu(vector);
+  unfinished.text = text;
   if (layout_.shared_adaln) {
-    block.ada_constant =
-        load_tensor(group, name + "ada_gss", at::kFloat, layout_.device).view({kAdaVectors, layout_.width});
-  } else {
-    block.ada_lin = load_linear(group, name + "ada_lin.1", layout_.conditioning_type, layout_.device);
+    unfinished.shared_adaln = shared_ada_lin_(unfinished.activated).to(at::kFloat).view({kAdaVectors, layout_.width});
   }
-  if (layout_.normalised_attention) load_temperatures(group, name + attention + "scale_mul_1H11", block);
-  if (layout_.cross_attention) block.cross_attention = load_cross_attention(group, name);
-  return block;
+  const at::Tensor two = head_ada_lin_(unfinished.activated).view({2, layout_.width});
+  unfinished.condition.head_scale_plus_1 = two.select(0, 0).add(1).to(at::kFloat);
+  unfinished.condition.head_shift = two.select(0, 1).to(at::kFloat).clone();
+  return unfinished;
 }
 
-TransformerBlocks::CrossAttention TransformerBlocks::load_cross_attention(const TensorGroup& group,
-                                                                          const std::string& name) const {
-  CrossAttention cross;
-  cross.norm_weight = load_tensor(group, name + "ca_norm.weight", at::kFloat, layout_.device);
-  cross.norm_bias = load_tensor(group, name + "ca_norm.bias", at::kFloat, layout_.device);
-  cross.query = load_linear(group, name + "ca.mat_q", layout_.type, layout_.device);
-  const at::Tensor v_bias = load_tensor(group, name + "ca.v_bias", layout_.type, layout_.device);
-  cross.key_value = {load_tensor(group, name + "ca.mat_kv.weight", layout_.type, layout_.device),
-                     at::cat({at::zeros_like(v_bias), v_bias})};
-  cross.projection = load_linear(group, name + "ca.proj", layout_.type, layout_.device);
-  return cross;
-}
-
-void TransformerBlocks::load_temperatures(const TensorGroup& group, const std::string& name, Block& block) const {
-  const at::Tensor log_temperature = load_tensor(group, name, at::kFloat);
-  const at::Tensor temperature = log_temperature.clamp_max(kLargestLogTemperature).exp().view({layout_.heads, 1});
-  const float* values = temperature.const_data_ptr<float>();
-  block.temperatures.assign(values, values + layout_.heads);
-  block.temperature = temperature.to(layout_.device);
-}
-
-RowCondition TransformerBlocks::condition(const at::Tensor& vector) const {
+void TransformerBlocks::add_layer(int layer, UnfinishedCondition& unfinished) const {
   const LibTorchScope scope;
-  RowCondition result;
-  result.start = vector;
-  const at::Tensor activated = at::silu(vector);
-  at::Tensor shared;
-  if (layout_.shared_adaln) shared = shared_ada_lin_(activated).to(at::kFloat).view({kAdaVectors, layout_.width});
-  for (const Block& block : blocks_) {
-    result.blocks.push_back(adaln_vectors(layout_.shared_adaln
-                                              ? block.ada_constant + shared
-                                              : block.ada_lin(activated).view({kAdaVectors, layout_.width})));
-  }
-  const at::Tensor two = head_ada_lin_(activated).view({2, layout_.width});
-  result.head_scale_plus_1 = two.select(0, 0).add(1).to(at::kFloat);
-  result.head_shift = two.select(0, 1).to(at::kFloat).clone();
-  return result;
-}
-
-void TransformerBlocks::add_text(RowCondition& condition, const at::Tensor& text) const {
-  const LibTorchScope scope;
-  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
-    // [length, 2, heads, head_dim]
-    const at::Tensor key_value = blocks_[layer].cross_attention.value().key_value(text).unflatten(
-        -1, at::IntArrayRef{2, layout_.heads, layout_.head_dim});
-    condition.blocks[layer].text_key = key_value.select(1, 0).transpose(0, 1).contiguous();
-    condition.blocks[layer].text_value = key_value.select(1, 1).transpose(0, 1).contiguous();
-  }
+  const auto block = weights(layer);
+  RowCondition::Block& added = unfinished.condition.blocks.emplace_back(
+      adaln_vectors(layout_.shared_adaln ? block->ada_constant + unfinished.shared_adaln
+                                         : block->ada_lin(unfinished.activated).view({kAdaVectors, layout_.width})));
+  if (!unfinished.text.defined()) return;
+  // [length, 2, heads, head_dim]
+  const at::Tensor key_value = block->cross_attention.value()
+                                   .key_value(unfinished.text)
+                                   .unflatten(-1, at::IntArrayRef{2, layout_.heads, layout_.head_dim});
+  added.text_key = key_value.select(1, 0).transpose(0, 1).contiguous();
+  added.text_value = key_value.select(1, 1).transpose(0, 1).contiguous();
 }
 
 at::Tensor TransformerBlocks::normalised(const at::Tensor& x, const at::Tensor& scale_plus_1,
@@ -139,17 +96,17 @@ void TransformerBlocks::before_attention(int layer, const at::Tensor& x, const R
                                          const Rotation* rotation, const at::Tensor& q, const at::Tensor& k,
                                          const at::Tensor& v) const {
   const LibTorchScope scope;
-  const Block& block = blocks_[static_cast<std::size_t>(layer)];
+  const auto block = weights(layer);
   const RowCondition::Block& ada = condition.blocks[static_cast<std::size_t>(layer)];
   // [rows, N_k, 3, heads, head_dim], the rows left out where there is one.
-  const at::Tensor qkv = block.qkv(normalised(x, ada.scale1_plus_1, ada.shift1))
+  const at::Tensor qkv = block->qkv(normalised(x, ada.scale1_plus_1, ada.shift1))
                              .unflatten(-1, at::IntArrayRef{3, layout_.heads, layout_.head_dim});
   at::Tensor qk = qkv.narrow(-3, 0, 2);
   if (layout_.normalised_attention) {
     qk = qk.to(at::kFloat);
     const at::Tensor length = at::linalg_vector_norm(qk, 2, at::IntArrayRef{-1}, true).clamp_min(kUnitLengthEpsilon);
     qk = qk / length;
-    qk.select(-3, 0).mul_(block.temperature);
+    qk.select(-3, 0).mul_(block->temperature);
   }
   if (rotation != nullptr) qk = rotated(qk.to(at::kFloat), *rotation);
   q.copy_(qk.select(-3, 0).transpose(-3, -2));
@@ -157,8 +114,9 @@ void TransformerBlocks::before_attention(int layer, const at::Tensor& x, const R
   v.copy_(qkv.select(-3, 2).transpose(-3, -2));
 }
 
-at::Tensor TransformerBlocks::attended_text(const CrossAttention& cross, const RowCondition::Block& condition,
-                                            const at::Tensor& mask, const at::Tensor& x, at::Tensor* text_map) const {
+at::Tensor TransformerBlocks::attended_text(const BlockWeights::CrossAttention& cross,
+                                            const RowCondition::Block& condition, const at::Tensor& mask,
+                                            const at::Tensor& x, at::Tensor* text_map) const {
   const at::Tensor input = at::layer_norm(x, {layout_.width}, cross.norm_weight, cross.norm_bias, kLayerNormEpsilon);
   const at::Tensor query =
       cross.query(input).unflatten(-1, at::IntArrayRef{layout_.heads, layout_.head_dim}).transpose(-3, -2);
@@ -176,14 +134,14 @@ at::Tensor TransformerBlocks::attended_text(const CrossAttention& cross, const R
 void TransformerBlocks::after_attention(int layer, const at::Tensor& attended, const RowCondition& condition,
                                         at::Tensor& x, at::Tensor* text_map) const {
   const LibTorchScope scope;
-  const Block& block = blocks_[static_cast<std::size_t>(layer)];
+  const auto block = weights(layer);
   const RowCondition::Block& of_row = condition.blocks[static_cast<std::size_t>(layer)];
   const at::Tensor joined = attended.transpose(-3, -2).flatten(-2);
   // Nothing is overwritten that a backward pass would look at.
-  x = at::addcmul(x, block.projection(joined).to(at::kFloat), of_row.gate1);
-  if (block.cross_attention) x = x + attended_text(*block.cross_attention, of_row, condition.text_mask, x, text_map);
-  const at::Tensor inner = at::gelu(block.fc1(normalised(x, of_row.scale2_plus_1, of_row.shift2)), "tanh");
-  x = at::addcmul(x, block.fc2(inner).to(at::kFloat), of_row.gate2);
+  x = at::addcmul(x, block->projection(joined).to(at::kFloat), of_row.gate1);
+  if (block->cross_attention) x = x + attended_text(*block->cross_attention, of_row, condition.text_mask, x, text_map);
+  const at::Tensor inner = at::gelu(block->fc1(normalised(x, of_row.scale2_plus_1, of_row.shift2)), "tanh");
+  x = at::addcmul(x, block->fc2(inner).to(at::kFloat), of_row.gate2);
 }
 
 at::Tensor TransformerBlocks::logits(const at::Tensor& x, const RowCondition& condition) const {
@@ -192,7 +150,7 @@ at::Tensor TransformerBlocks::logits(const at::Tensor& x, const RowCondition& co
 }
 
 const std::vector<float>& TransformerBlocks::temperatures(int layer) const {
-  return blocks_.at(static_cast<std::size_t>(layer)).temperatures;
+  return temperatures_.at(static_cast<std::size_t>(layer));
 }
 
 }  // namespace kvscope

@@ -182,6 +182,10 @@ VarConfig read_var_config(const Checkpoint& checkpoint, const VarConfigOptions& 
   return config;
 }
 
+TransformerElements transformer_elements(const VarConfig& config) {
+  return count_elements(expected_tensors(config), "blocks.");
+}
+
 std::string describe(const VarConfig& config) {
   return fmt::format(
       "VAR, depth {}, width {}, {} heads of {}, FFN {}, scales {} ({} tokens), vocabulary {}, codes of "

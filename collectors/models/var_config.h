@@ -2,6 +2,7 @@
 
 #include "collectors/base/element_type.h"
 #include "collectors/checkpoint/checkpoint.h"
+#include "collectors/models/generation_memory.h"
 #include "collectors/models/tensor_group.h"
 
 #include <cstdint>
@@ -53,6 +54,8 @@ struct VarConfigOptions {
 /// @throws Error  kBadInput in one line that names the file and the first missing, unexpected or wrongly
 ///                shaped tensors; kUsage for scales or heads that contradict the file.
 [[nodiscard]] VarConfig read_var_config(const Checkpoint& checkpoint, const VarConfigOptions& options = {});
+
+[[nodiscard]] TransformerElements transformer_elements(const VarConfig& config);
 
 /// "VAR, depth 6, width 192, 6 heads of 32, ..." in one line.
 [[nodiscard]] std::string describe(const VarConfig& config);

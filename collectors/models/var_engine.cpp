@@ -18,28 +18,35 @@ namespace {
 
 std::shared_ptr<const VarModel> load_model(VarEngineOptions options) {
   check_compute_type(options.compute_type, options.device);
+  check_layer_storage(options.layers, options.device);
   const at::Device device = libtorch_device(options.device);
-  Checkpoint transformer_file = Checkpoint::open(options.transformer);
-  Checkpoint tokenizer_file = Checkpoint::open(options.tokenizer);
-  const VarConfig config = read_var_config(transformer_file, {.scales = options.scales, .heads = options.heads});
-  const VarTokenizerConfig tokenizer_config = read_var_tokenizer_config(tokenizer_file);
+  const auto transformer_file = std::make_shared<const Checkpoint>(Checkpoint::open(options.transformer));
+  const auto tokenizer_file = std::make_shared<const Checkpoint>(Checkpoint::open(options.tokenizer));
+  const VarConfig config = read_var_config(*transformer_file, {.scales = options.scales, .heads = options.heads});
+  const VarTokenizerConfig tokenizer_config = read_var_tokenizer_config(*tokenizer_file);
   check_same_codes(config, options.transformer.string(), tokenizer_config, options.tokenizer.string());
 
-  const TensorGroup tokenizer_group = var_tokenizer_group(tokenizer_file);
-  ModelInfo info =
-      guided_model_info("var", config, config.softmax_scale(), transformer_file, tokenizer_file, options.compute_type);
-  VarTransformer transformer(var_transformer_group(transformer_file), config, scalar_type(options.compute_type),
-                             device);
+  const TensorGroup tokenizer_group = var_tokenizer_group(*tokenizer_file);
+  const std::int64_t side = config.sides.back() * tokenizer_config.autoencoder.downsampling();
+  const ModelSizes sizes = model_sizes(config, transformer_elements(config), StepTable::square(config.sides),
+                                       config.vocabulary, tokenizer_group, tokenizer_config.autoencoder, {side, side});
+  check_memory_of_cpu(sizes, options);
+  ModelInfo info = guided_model_info("var", config, config.softmax_scale(), *transformer_file, *tokenizer_file,
+                                     options.compute_type);
+  VarTransformer transformer(var_transformer_group(*transformer_file), config, scalar_type(options.compute_type),
+                             device, options.layers);
   VarQuantiser quantiser(tokenizer_group, tokenizer_config, config.sides, device);
   VarTokenizer tokenizer(tokenizer_group, tokenizer_config, device);
   const auto model = std::make_shared<VarModel>(std::move(info),
-                                                VarModel::Parts{.transformer_file = std::move(transformer_file),
-                                                                .tokenizer_file = std::move(tokenizer_file),
+                                                VarModel::Parts{.transformer_file = transformer_file,
+                                                                .tokenizer_file = tokenizer_file,
                                                                 .transformer = std::move(transformer),
                                                                 .quantiser = std::move(quantiser),
                                                                 .tokenizer = std::move(tokenizer)},
                                                 row_execution(options.rows, options.device));
+  model->set_sizes(sizes);
   model->use_graphs(std::move(options.graphs));
+  if (options.layers == LayerStorage::kStreamed) model->say_layer_progress_to(options.progress);
   return model;
 }
 

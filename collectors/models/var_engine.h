@@ -2,8 +2,10 @@
 
 #include "collectors/base/element_type.h"
 #include "collectors/gpu/compute_device.h"
+#include "collectors/models/generation_memory.h"
 #include "collectors/models/generation_observer.h"
 #include "collectors/models/graph_backend.h"
+#include "collectors/models/layer_storage.h"
 #include "collectors/models/row_execution.h"
 #include "collectors/models/scale_engine.h"
 #include "collectors/models/var_config.h"
@@ -12,6 +14,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <vector>
 
 namespace kvscope {
@@ -24,6 +27,9 @@ struct VarEngineOptions {
   std::optional<RowExecution> rows;                  ///< default: one by one on a CPU, together on a GPU
   std::vector<int> scales;                           ///< see VarConfigOptions
   int heads = 0;                                     ///< see VarConfigOptions
+  LayerStorage layers = LayerStorage::kResident;     ///< streamed only on a CPU
+  std::optional<MemoryBudget> memory;                ///< see EngineOptions
+  std::ostream* progress = nullptr;                  ///< where streamed layers say how far they are; null: silent
   std::unique_ptr<GraphBackend> graphs;              ///< runs steps of rows together (StepGraphs); null: eager
 };
 
@@ -62,7 +68,8 @@ class VarEngine : public ScaleEngine {
 
 /// @throws Error  kBadInput if a file is missing, is not what it should be, or both do not belong
 ///                together; kUsage for a compute type that the device does not compute in or impossible scales;
-///                kEnvironment for a GPU that is not there or cannot be used.
+///                kEnvironment for a GPU that is not there or cannot be used, and where there
+///                is less memory than the budget needs.
 [[nodiscard]] std::unique_ptr<VarEngine> load_var_engine(VarEngineOptions options);
 
 }  // namespace kvscope

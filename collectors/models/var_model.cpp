@@ -12,9 +12,9 @@ double growing_guidance(const GenerationRequest& request, const StepTable& steps
 }
 
 VarModel::VarModel(ModelInfo info, Parts parts, RowExecution rows)
-    : ScaleModel(std::move(info), StepTable::square(parts.transformer.config().sides), rows),
-      parts_(std::move(parts)),
-      unconditional_(std::make_shared<const RowCondition>(transformer().condition(transformer().config().classes))) {
+    : ScaleModel(std::move(info), StepTable::square(parts.transformer.config().sides), rows), parts_(std::move(parts)) {
+  const auto begin = [&](std::int64_t label) { return transformer().condition(label); };
+  unconditional_ = conditions_of({transformer().config().classes}, begin).front();
   describe_sites();
 }
 

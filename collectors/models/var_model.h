@@ -21,8 +21,8 @@ class VarModel final : public ScaleModel {
  public:
   /// What a model is made of; `transformer` and the others refer to the files.
   struct Parts {
-    Checkpoint transformer_file;
-    Checkpoint tokenizer_file;
+    std::shared_ptr<const Checkpoint> transformer_file;
+    std::shared_ptr<const Checkpoint> tokenizer_file;
     VarTransformer transformer;
     VarQuantiser quantiser;
     VarTokenizer tokenizer;

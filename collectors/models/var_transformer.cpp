@@ -9,7 +9,8 @@
 namespace kvscope {
 namespace {
 
-BlockLayout block_layout(const VarConfig& config, at::ScalarType compute_type, at::Device device) {
+BlockLayout block_layout(const VarConfig& config, at::ScalarType compute_type, at::Device device,
+                         LayerStorage storage) {
   BlockLayout layout{.blocks = {},
                      .self_attention = "attn.",
                      .width = config.width,
@@ -19,7 +20,8 @@ BlockLayout block_layout(const VarConfig& config, at::ScalarType compute_type, a
                      .shared_adaln = config.shared_adaln,
                      .type = compute_type,
                      .conditioning_type = compute_type,
-                     .device = device};
+                     .device = device,
+                     .storage = storage};
   for (int layer = 0; layer < config.depth; ++layer) layout.blocks.push_back(fmt::format("blocks.{}.", layer));
   return layout;
 }
@@ -27,8 +29,8 @@ BlockLayout block_layout(const VarConfig& config, at::ScalarType compute_type, a
 }  // namespace
 
 VarTransformer::VarTransformer(const TensorGroup& group, const VarConfig& config, at::ScalarType compute_type,
-                               at::Device device)
-    : config_(config), blocks_(group, block_layout(config, compute_type, device)) {
+                               at::Device device, LayerStorage storage)
+    : config_(config), blocks_(group, block_layout(config, compute_type, device, storage)) {
   const LibTorchScope scope;
   const auto load = [&](const std::string& name) { return load_tensor(group, name, at::kFloat, device); };
   word_embedding_ = load_linear(group, "word_embed", compute_type, device);
@@ -45,9 +47,9 @@ VarTransformer::VarTransformer(const TensorGroup& group, const VarConfig& config
   }
 }
 
-RowCondition VarTransformer::condition(std::int64_t label) const {
+TransformerBlocks::UnfinishedCondition VarTransformer::condition(std::int64_t label) const {
   const LibTorchScope scope;
-  return blocks_.condition(class_embedding_.narrow(0, label, 1));
+  return blocks_.begin_condition(class_embedding_.narrow(0, label, 1));
 }
 
 at::Tensor VarTransformer::first_input(const RowCondition& condition) const {

@@ -20,13 +20,13 @@ class VarTransformer {
   /// Refers to the checkpoint's mapped tensors where types agree and `device` is the CPU.
   /// @param device  where it computes, and where its arguments are
   VarTransformer(const TensorGroup& group, const VarConfig& config, at::ScalarType compute_type,
-                 at::Device device = at::kCPU);
+                 at::Device device = at::kCPU, LayerStorage storage = LayerStorage::kResident);
 
   [[nodiscard]] const VarConfig& config() const noexcept { return config_; }
   [[nodiscard]] const TransformerBlocks& blocks() const noexcept { return blocks_; }
 
   /// @param label  in [0, classes]; `classes` is the unconditional one
-  [[nodiscard]] RowCondition condition(std::int64_t label) const;
+  [[nodiscard]] TransformerBlocks::UnfinishedCondition condition(std::int64_t label) const;
 
   /// Input of step 0: class embedding + start position + position and level, [N_0, C].
   [[nodiscard]] at::Tensor first_input(const RowCondition& condition) const;

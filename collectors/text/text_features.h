@@ -3,6 +3,7 @@
 #include "collectors/base/array.h"
 #include "collectors/base/json_file.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -22,6 +23,10 @@ struct TextFeatures {
   Json run;                           ///< how the features were made, for the record; null where that is not known
 
   [[nodiscard]] std::int64_t count() const noexcept { return std::ssize(lengths); }
+  /// Tokens of the longest prompt.
+  [[nodiscard]] std::int64_t longest() const noexcept {
+    return lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
+  }
   [[nodiscard]] std::int64_t width() const { return features.extent(1); }
   /// The features of one prompt, [lengths[prompt], width] row-major.
   [[nodiscard]] std::span<const float> of_prompt(std::int64_t prompt) const;

@@ -87,24 +87,51 @@ void warn_of_omissions(const std::vector<std::string>& left_out, std::ostream& e
     err << fmt::format("kvscope collect: left out to stay within --max-bytes: {}\n", fmt::join(left_out, ", "));
 }
 
-void print_estimate(const CollectEstimate& estimate, bool as_json, const CommandContext& context) {
+/// For an estimate no layer is kept in memory, and none is refused for the lack of it.
+std::unique_ptr<Engine> load_collect_engine(GenerationSettings settings, const CollectRequest& request, bool estimate,
+                                            std::ostream& err) {
+  if (estimate) {
+    if (!settings.device.is_cuda()) settings.layers = LayerStorage::kStreamed;
+    settings.max_memory = INT64_MAX;
+  }
+  return load_engine(settings, err,
+                     {.images = request.images, .besides = [&](const ModelSizes& sizes, const GenerationShape& shape) {
+                        return statistics_memory_bytes(sizes, shape, request);
+                      }});
+}
+
+void print_estimate(const CollectEstimate& estimate, bool images, bool as_json, const CommandContext& context) {
   Table table("What the capture takes",
               {{.name = "part", .label = "part"}, {.name = "bytes", .label = "size", .format = CellFormat::kBytes}});
   for (const auto& part : estimate.parts) table.add_row({part.name, part.bytes});
   warn_of_omissions(estimate.left_out, context.err);
   if (as_json) {
-    const Json document{{"parts", to_json(table)},
-                        {"file_bytes", estimate.file_bytes},
-                        {"accumulator_bytes", estimate.accumulator_bytes},
-                        {"memory_bytes", estimate.memory_bytes},
-                        {"left_out", estimate.left_out}};
+    Json document{{"parts", to_json(table)},
+                  {"file_bytes", estimate.file_bytes},
+                  {"accumulator_bytes", estimate.accumulator_bytes},
+                  {"memory_bytes", estimate.memory_bytes},
+                  {"left_out", estimate.left_out}};
+    if (estimate.resident_bytes) document["resident_bytes"] = *estimate.resident_bytes;
+    if (estimate.streamed_bytes) document["streamed_bytes"] = *estimate.streamed_bytes;
+    if (const auto available = available_memory_bytes()) document["available_bytes"] = *available;
+    if (estimate.seconds) {
+      document["generation_seconds"] = estimate.seconds->generation;
+      document["statistics_seconds"] = estimate.seconds->statistics;
+    }
     context.out << document.dump(2) << '\n';
     return;
   }
   table.add_row({"finished file", estimate.file_bytes});
   table.add_row({"while it is written, besides", estimate.accumulator_bytes});
   table.add_row({"memory, besides the weights", estimate.memory_bytes});
+  if (estimate.resident_bytes) table.add_row({"memory in all", *estimate.resident_bytes});
+  if (estimate.streamed_bytes) table.add_row({"the same with --stream-layers", *estimate.streamed_bytes});
+  if (const auto available = available_memory_bytes()) table.add_row({"available now", *available});
   context.out << text_table(table);
+  if (!estimate.seconds) return;
+  context.out << fmt::format("{:.0f} s on this machine with {} threads: {:.0f} s generating, {:.0f} s recording{}\n",
+                             estimate.seconds->total(), thread_count(), estimate.seconds->generation,
+                             estimate.seconds->statistics, images ? "; decoding images comes on top" : "");
 }
 
 Json summary(const CollectResult& result) {
@@ -142,12 +169,12 @@ ExitStatus run_collect(const CommandContext& context) {
   set_thread_count(settings.threads);
   catch_interrupts();
   prepare_text(settings, context.err);
-  const auto engine = load_engine(settings);
+  const auto engine = load_collect_engine(settings, request, given(*values, "estimate"), context.err);
   request.labels = sample_labels(settings, engine->classes());
   request.text = settings.text;
   request.negative_text = settings.negative_text;
   if (given(*values, "estimate")) {
-    print_estimate(estimate_collect(*engine, request), given(*values, "json"), context);
+    print_estimate(estimate_collect(*engine, request), request.images, given(*values, "json"), context);
     return 0;
   }
   request.statistics = statistics_engine_for(engine->device());

@@ -371,7 +371,7 @@ ExitStatus run_compare(const CommandContext& context) {
   const bool as_json = given(*values, "json");
   prepare_text(settings, context.err);
   request.run = run_record(settings, context);
-  const std::unique_ptr<Engine> engine = load_engine(settings);
+  const std::unique_ptr<Engine> engine = load_engine(settings, context.err);
   read_inputs(*values, settings, *engine, request);
   const EvaluatorFiles judges = evaluator_files(*values, settings);
   const LoadedEvaluator evaluator = load_evaluator(judges, settings.device);

@@ -104,7 +104,7 @@ Json origins(const ReplayRequest& request) {
 ReplayOutcome replay(const ReplayRequest& request, GenerationSettings settings, const CommandContext& context) {
   Plan plan = read_plan(request.plan);
   prepare_text(settings, context.err);
-  const std::unique_ptr<Engine> engine = load_engine_with_graphs(settings, context.err);
+  const std::unique_ptr<Engine> engine = load_engine_with_graphs(settings, context.err, {.caches = 2});
   plan = plan_of_run(std::move(plan), request.plan, engine->model(), engine->steps(), context.err);
   const LoadedEvaluator evaluator = load_evaluator(request.evaluator, settings.device);
   ReplayOutcome outcome = run_replay(*engine, plan, request.plan.string(),

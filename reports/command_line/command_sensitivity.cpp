@@ -195,7 +195,7 @@ ExitStatus run_sensitivity(const CommandContext& context) {
   catch_interrupts();
   const fs::path output = (*values)["output"].as<std::string>();
   prepare_text(settings, context.err);
-  const std::unique_ptr<Engine> engine = load_engine(settings);
+  const std::unique_ptr<Engine> engine = load_engine(settings, context.err);
   const PricingRequest request = pricing_request(*values, settings, *engine, &context.err);
 
   if (given(*values, "estimate")) {

@@ -1,9 +1,13 @@
 #include "reports/command_line/engine_option.h"
 
+#include "collectors/base/parallel.h"
+#include "collectors/base/process_memory.h"
 #include "collectors/models/cuda_graphs.h"
 #include "collectors/models/engine_factory.h"
+#include "collectors/text/text_features.h"
 #include "reports/command_line/bundled_model.h"
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
@@ -11,7 +15,26 @@ namespace kvscope {
 
 namespace {
 
-EngineOptions engine_options(const GenerationSettings& settings) {
+/// Samples that are generated together: a batch, or fewer where there are not so many.
+std::int64_t samples_together(const GenerationSettings& settings) {
+  std::int64_t listed = settings.labels.empty() ? kDefaultSamples : std::ssize(settings.labels);
+  if (settings.labels.empty() && settings.text != nullptr) listed = settings.text->count();
+  return std::min(settings.batch, settings.samples.value_or(listed));
+}
+
+std::optional<MemoryBudget> memory_budget(const GenerationSettings& settings, const MemoryUse& use) {
+  const auto available = settings.max_memory ? settings.max_memory : available_memory_bytes();
+  if (!available) return std::nullopt;
+  return MemoryBudget{.available = *available,
+                      .shape = {.batch = samples_together(settings),
+                                .caches = use.caches,
+                                .text_tokens = settings.text == nullptr ? 0 : settings.text->longest(),
+                                .images = use.images,
+                                .threads = thread_count()},
+                      .besides = use.besides};
+}
+
+EngineOptions engine_options(const GenerationSettings& settings, std::ostream& notes, const MemoryUse& use) {
   EngineOptions model{.transformer = settings.checkpoint,
                       .tokenizer = settings.tokenizer,
                       .compute_type = settings.compute_type,
@@ -20,7 +43,10 @@ EngineOptions engine_options(const GenerationSettings& settings) {
                       .heads = settings.attention_heads,
                       .image_size = settings.image_size,
                       .height_over_width = settings.height_over_width,
-                      .unconditional_rows = settings.needs_unconditional_rows()};
+                      .unconditional_rows = settings.needs_unconditional_rows(),
+                      .layers = settings.layers,
+                      .memory = memory_budget(settings, use),
+                      .progress = &notes};
   if (settings.uses_bundled_model()) {
     const BundledModel bundled = bundled_model();
     model.transformer = bundled.transformer;
@@ -31,12 +57,13 @@ EngineOptions engine_options(const GenerationSettings& settings) {
 
 }  // namespace
 
-std::unique_ptr<Engine> load_engine(const GenerationSettings& settings) {
-  return load_engine(engine_options(settings));
+std::unique_ptr<Engine> load_engine(const GenerationSettings& settings, std::ostream& notes, const MemoryUse& use) {
+  return load_engine(engine_options(settings, notes, use));
 }
 
-std::unique_ptr<Engine> load_engine_with_graphs(const GenerationSettings& settings, std::ostream& notes) {
-  EngineOptions model = engine_options(settings);
+std::unique_ptr<Engine> load_engine_with_graphs(const GenerationSettings& settings, std::ostream& notes,
+                                                const MemoryUse& use) {
+  EngineOptions model = engine_options(settings, notes, use);
   if (settings.cuda_graphs) {
     CudaGraphs graphs = load_cuda_graphs(settings.device);
     if (graphs.backend == nullptr) notes << "note: " << graphs.problem << "; steps are launched kernel by kernel\n";

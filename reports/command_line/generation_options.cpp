@@ -208,6 +208,12 @@ void add_generation_options(options::options_description& visible, std::int64_t 
   add("dtype", text("TYPE")->default_value("fp32"), "fp32, bf16 or, on a GPU, fp16: computation and KV cache");
   add("device", text("NAME")->default_value("cpu"),
       "where to generate: cpu, cuda or cuda:N for the N-th GPU from 0; the command devices lists them");
+  add("stream-layers",
+      "keep no layer's weights in memory: read them from the file in every step, for large models on small machines; "
+      "slower, the same results, and stderr says how far each step is (docs/large_models.md). CPU only");
+  add("max-memory", options::value<std::int64_t>()->value_name("BYTES"),
+      "memory that may be taken, in bytes: where more would be needed the command says so before it loads anything; "
+      "default: what is available");
   add("batch", options::value<std::int64_t>()->default_value(8)->value_name("N"),
       "samples generated together; changes memory and time, never a result on a CPU (on a GPU last places)");
   add("threads", options::value<int>()->default_value(0)->value_name("N"), "0: all cores; never changes a result");
@@ -234,6 +240,8 @@ GenerationSettings generation_settings(const options::variables_map& values) {
   if (!values["top-p"].defaulted()) settings.top_p = in_range<double>(values, "top-p", 0.0, 1.0);
   settings.device = compute_device_from_name(values["device"].as<std::string>(), "--device");
   settings.compute_type = compute_type(values["dtype"].as<std::string>(), settings.device);
+  if (given(values, "stream-layers")) settings.layers = LayerStorage::kStreamed;
+  if (given(values, "max-memory")) settings.max_memory = in_range<std::int64_t>(values, "max-memory", 1, INT64_MAX);
   settings.batch = in_range<std::int64_t>(values, "batch", 1, kLargestBatch);
   settings.threads = in_range<int>(values, "threads", 0, kMostThreads);
   settings.cuda_graphs = cuda_graphs(values, settings.device);
@@ -288,6 +296,7 @@ Json to_json(const GenerationSettings& settings) {
             {"threads", settings.threads}};
   if (!settings.scales.empty()) json["scales"] = settings.scales;
   if (settings.temperature) json["temperature"] = of_steps(*settings.temperature, settings.temperature_of_step);
+  if (settings.layers == LayerStorage::kStreamed) json["layers"] = "streamed";
   if (settings.text != nullptr) {
     const bool is_encoded = settings.text_features.empty();
     json[is_encoded ? "text_encoder" : "text_features"] =

@@ -3,6 +3,7 @@
 #include "collectors/base/element_type.h"
 #include "collectors/base/json_file.h"
 #include "collectors/gpu/compute_device.h"
+#include "collectors/models/layer_storage.h"
 #include "reports/command_line/options.h"
 
 #include <cstdint>
@@ -40,9 +41,11 @@ struct GenerationSettings {
   int attention_heads = 0;  ///< heads per layer; 0: what the weights determine, else the published rule
   ElementType compute_type = ElementType::kFloat32;
   ComputeDevice device;
-  std::int64_t batch = 8;    ///< samples generated together, >= 1
-  int threads = 0;           ///< 0: all cores
-  bool cuda_graphs = false;  ///< run steps from CUDA graphs; only with a GPU
+  LayerStorage layers = LayerStorage::kResident;
+  std::optional<std::int64_t> max_memory;  ///< bytes that may be taken, >= 1; nothing: what is available
+  std::int64_t batch = 8;                  ///< samples generated together, >= 1
+  int threads = 0;                         ///< 0: all cores
+  bool cuda_graphs = false;                ///< run steps from CUDA graphs; only with a GPU
 
   [[nodiscard]] bool takes_text() const { return text != nullptr || !prompts.empty(); }
   /// Whether any scale of a model that takes text mixes in what the unconditional rows say.

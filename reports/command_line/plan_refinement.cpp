@@ -52,7 +52,7 @@ Plan refined_plan(const PlanRequest& request, PlanInputs inputs, const options::
   set_thread_count(settings.threads);
   catch_interrupts();
   prepare_text(settings, context.err);
-  const std::unique_ptr<Engine> engine = load_engine(settings);
+  const std::unique_ptr<Engine> engine = load_engine(settings, context.err);
   PricingRequest pricing;
   pricing.generation = generation_request(settings, engine->classes());
   pricing.draws = kDraws;

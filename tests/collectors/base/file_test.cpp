@@ -2,6 +2,7 @@
 
 #include "support/errors.h"
 #include "support/paths.h"
+#include "support/resident_memory.h"
 
 #include <doctest/doctest.h>
 
@@ -35,6 +36,29 @@ TEST_SUITE("collectors.base.file") {
     writer.write("by piece");
     writer.commit();
     CHECK(read_text_file(folder / "kept") == "piece by piece");
+  }
+
+  TEST_CASE("a released part of a mapped file takes no memory and reads as before") {
+    const testing::TemporaryFolder folder;
+    constexpr std::size_t kPart = std::size_t{1} << 20;
+    write_file(folder / "large", std::string(kPart, 'a') + std::string(kPart + 100, 'b'));
+    const MappedFile file(folder / "large");
+    const auto sum = [&] {
+      std::size_t total = 0;
+      for (const std::byte value : file.bytes()) total += static_cast<std::size_t>(value);
+      return total;
+    };
+    const std::size_t expected = kPart * 'a' + (kPart + 100) * 'b';
+    CHECK(sum() == expected);
+    CHECK(testing::resident_bytes_of(folder / "large") >= static_cast<std::int64_t>(2 * kPart));
+    file.release(file.bytes().subspan(kPart));
+    // A kernel that maps in large pages may give back more.
+    CHECK(testing::resident_bytes_of(folder / "large") <= static_cast<std::int64_t>(kPart));
+    CHECK(sum() == expected);
+    file.release(file.bytes());
+    CHECK(testing::resident_bytes_of(folder / "large") == 0);
+    file.release({});
+    CHECK(sum() == expected);
   }
 
   TEST_CASE("a folder that cannot be written is an environment error") {

@@ -219,4 +219,20 @@ TEST_SUITE("reports.command_line.generation_options") {
     CHECK(json["scales"] == Json{1, 2});
     CHECK(json["checkpoint"] == "bundled");
   }
+
+  TEST_CASE("layers are streamed and memory is limited where asked for") {
+    CHECK(settings_of({}).layers == LayerStorage::kResident);
+    CHECK_FALSE(settings_of({}).max_memory.has_value());
+    const GenerationSettings settings = settings_of({"--stream-layers", "--max-memory", "16000000000"});
+    CHECK(settings.layers == LayerStorage::kStreamed);
+    CHECK(settings.max_memory == 16'000'000'000);
+    CHECK(to_json(settings)["layers"] == "streamed");
+    CHECK_FALSE(to_json(settings_of({})).contains("layers"));
+    testing::check_error(
+        ErrorCode::kUsage,
+        [] {
+          (void)settings_of({"--max-memory", "0"});
+        },
+        "max-memory");
+  }
 }

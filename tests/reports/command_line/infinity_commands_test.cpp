@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -138,5 +139,45 @@ TEST_SUITE("reports.command_line.infinity_commands") {
         run_command({"collect", "--text-features", session.file("prompts.h5"), "-o", session.file("c.h5")}),
         ErrorCode::kUsage, "generates classes");
     CHECK_FALSE(std::filesystem::exists(session.file("c.h5")));
+  }
+
+  TEST_CASE("streamed layers write the same capture and say how far each scale is") {
+    const Session session;
+    REQUIRE(session.generate("collect", {"-o", session.file("resident.h5")}).status == 0);
+    const CommandOutcome streamed = session.generate("collect", {"--stream-layers", "-o", session.file("streamed.h5")});
+    CAPTURE(streamed.err);
+    REQUIRE(streamed.status == 0);
+    CHECK(streamed.err.find("scale 7 of 7 (242 tokens): 2 of 2 layers after ") != std::string::npos);
+    const Capture expected = Capture::open(session.file("resident.h5"));
+    const Capture found = Capture::open(session.file("streamed.h5"));
+    const auto found_bits = found.bits();
+    const auto expected_bits = expected.bits();
+    CHECK(std::ranges::equal(found_bits.values(), expected_bits.values()));
+    const auto found_entropy = found.read(statistic::kEntropy, 6);
+    const auto expected_entropy = expected.read(statistic::kEntropy, 6);
+    CHECK(std::ranges::equal(found_entropy.values(), expected_entropy.values()));
+  }
+
+  TEST_CASE("too little memory is said before anything is made with what would fit") {
+    const Session session;
+    const CommandOutcome outcome =
+        session.generate("collect", {"--max-memory", "350000000", "-o", session.file("none.h5")});
+    testing::check_failure(outcome, ErrorCode::kEnvironment, "not enough memory: 2 samples together in float32 need");
+    CHECK(outcome.err.find("--batch 1") != std::string::npos);
+    CHECK(std::ranges::count(outcome.err, '\n') == 1);
+    CHECK_FALSE(std::filesystem::exists(session.file("none.h5.partial")));
+  }
+
+  TEST_CASE("an estimate says what memory and time a run takes even where there is too little memory") {
+    const Session session;
+    const CommandOutcome outcome = session.generate("collect", {"--estimate", "--json", "--max-memory", "1"});
+    CAPTURE(outcome.err);
+    REQUIRE(outcome.status == 0);
+    const Json estimate = Json::parse(outcome.out);
+    CHECK(estimate["resident_bytes"] > estimate["streamed_bytes"]);
+    CHECK(estimate["streamed_bytes"] > estimate["memory_bytes"]);
+    CHECK(estimate["generation_seconds"].get<double>() > 0.0);
+    CHECK(estimate["statistics_seconds"].get<double>() > 0.0);
+    CHECK(session.generate("collect", {"--estimate"}).out.find("the same with --stream-layers") != std::string::npos);
   }
 }
