@@ -43,7 +43,10 @@ TEST_SUITE("collectors.models.transformer_blocks") {
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
       CAPTURE((type == at::kFloat));
       const InfinityTransformer transformer(group, config, schedule, config.text_rows, type);
-      const RowCondition condition = transformer.condition(features);
+      auto unfinished = transformer.condition(features);
+      for (int layer = 0; layer < transformer.blocks().depth(); ++layer)
+        transformer.blocks().add_layer(layer, unfinished);
+      const RowCondition& condition = unfinished.condition;
       CHECK((condition.blocks[0].text_key.scalar_type() == type));
       // What self-attention adds where it attends to nothing: the bias of its projection.
       const at::Tensor bias = load_tensor(group, "block_chunks.0.module.0.sa.proj.bias", type).to(at::kFloat);
