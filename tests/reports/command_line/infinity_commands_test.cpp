@@ -160,12 +160,16 @@ TEST_SUITE("reports.command_line.infinity_commands") {
 
   TEST_CASE("too little memory is said before anything is made with what would fit") {
     const Session session;
+    const CommandOutcome estimated = session.generate("collect", {"--estimate", "--json"});
+    const std::int64_t enough = Json::parse(estimated.out)["resident_bytes"];
     const CommandOutcome outcome =
-        session.generate("collect", {"--max-memory", "350000000", "-o", session.file("none.h5")});
+        session.generate("collect", {"--max-memory", std::to_string(enough / 2), "-o", session.file("none.h5")});
     testing::check_failure(outcome, ErrorCode::kEnvironment, "not enough memory: 2 samples together in float32 need");
     CHECK(outcome.err.find("--batch 1") != std::string::npos);
     CHECK(std::ranges::count(outcome.err, '\n') == 1);
     CHECK_FALSE(std::filesystem::exists(session.file("none.h5.partial")));
+    CHECK(session.generate("collect", {"--max-memory", std::to_string(enough), "-o", session.file("c.h5")}).status ==
+          0);
   }
 
   TEST_CASE("an estimate says what memory and time a run takes even where there is too little memory") {
@@ -174,7 +178,8 @@ TEST_SUITE("reports.command_line.infinity_commands") {
     CAPTURE(outcome.err);
     REQUIRE(outcome.status == 0);
     const Json estimate = Json::parse(outcome.out);
-    CHECK(estimate["resident_bytes"] > estimate["streamed_bytes"]);
+    // The model has two layers, and streaming holds two.
+    CHECK(estimate["resident_bytes"] == estimate["streamed_bytes"]);
     CHECK(estimate["streamed_bytes"] > estimate["memory_bytes"]);
     CHECK(estimate["generation_seconds"].get<double>() > 0.0);
     CHECK(estimate["statistics_seconds"].get<double>() > 0.0);
