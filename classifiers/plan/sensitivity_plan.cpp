@@ -36,19 +36,26 @@ std::size_t index(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-/// What each head would lose with the mean budget, and what all lose together.
-void finish_forecasts(Plan& plan, const Sensitivity& sensitivity, const Sensitivity& weighed, std::int64_t total) {
-  const double mean = mean_of(total, plan.heads.size());
+/// What all heads are expected to lose together, from their forecasts.
+void note_expected_loss(Plan& plan) {
   double cost = 0.0;
   double cost_at_mean = 0.0;
-  for (HeadBudget& budget : plan.heads) {
-    const int rule = cheapest_rule(weighed, budget.layer, budget.head, mean).rule;
-    budget.forecast->cost_at_mean = rule_cost(sensitivity, budget.layer, budget.head, rule, mean);
+  for (const HeadBudget& budget : plan.heads) {
     cost += budget.forecast->cost;
     cost_at_mean += budget.forecast->cost_at_mean;
   }
   plan.parameters["expected_kl"] = cost;
   plan.parameters["expected_kl_at_mean_budget"] = cost_at_mean;
+}
+
+/// What each head would lose with the mean budget, and what all lose together.
+void finish_forecasts(Plan& plan, const Sensitivity& sensitivity, const Sensitivity& weighed, std::int64_t total) {
+  const double mean = mean_of(total, plan.heads.size());
+  for (HeadBudget& budget : plan.heads) {
+    const int rule = cheapest_rule(weighed, budget.layer, budget.head, mean).rule;
+    budget.forecast->cost_at_mean = rule_cost(sensitivity, budget.layer, budget.head, rule, mean);
+  }
+  note_expected_loss(plan);
 }
 
 /// The cheaper of two curves with the same tokens, at every point.
@@ -146,8 +153,6 @@ Plan element_plan(const PlanRequest& request, const PlanInputs& inputs) {
   const auto bytes =
       request.bytes ? *request.bytes : token * total_tokens(mean_budgets(request, plan.steps).carry, plan.heads.size());
   std::vector<std::int64_t> tokens;
-  double cost = 0.0;
-  double cost_at_mean = 0.0;
   const std::vector<ElementBudget> budgets = element_budgets(weighed_by_later_tokens(sensitivity), bytes);
   Plan coded = plan;
   give_elements(coded, StoredElements::kInt8, inputs);
@@ -161,13 +166,10 @@ Plan element_plan(const PlanRequest& request, const PlanInputs& inputs) {
     plan.heads[i].forecast = {.cost = costs(budgets[i].rule, budgets[i].tokens),
                               .cost_at_mean = costs(budgets[i].rule_at_mean, budgets[i].tokens_at_mean)};
     tokens.push_back(budgets[i].tokens);
-    cost += plan.heads[i].forecast->cost;
-    cost_at_mean += plan.heads[i].forecast->cost_at_mean;
   }
   give_prior(plan, inputs);
   fill_constant_counts(plan, {}, tokens);
-  plan.parameters["expected_kl"] = cost;
-  plan.parameters["expected_kl_at_mean_budget"] = cost_at_mean;
+  note_expected_loss(plan);
   return plan;
 }
 
