@@ -145,44 +145,47 @@ void LayerGradients::begin(const std::vector<std::vector<at::Tensor>>& by_logits
   next_ = layers() - 1;
 }
 
+LayerGradients::LayerGraph LayerGradients::computed_again(int layer) const {
+  const TransformerBlocks& blocks = model_->blocks();
+  const BlockLayout& layout = blocks.layout();
+  DifferentiableAttention attention(model_->site(layer));
+  LayerGraph graph;
+  for (const at::Tensor& input : inputs_of(layer)) {
+    const int step = static_cast<int>(graph.inputs.size());
+    graph.inputs.push_back(leaf(input));
+    at::Tensor x = graph.inputs.back();
+    const at::Tensor q =
+        at::empty({rows_, layout.heads, x.size(1), layout.head_dim}, at::TensorOptions().dtype(layout.type));
+    const at::Tensor k = at::empty_like(q);
+    const at::Tensor v = at::empty_like(q);
+    blocks.before_attention(layer, x, condition_, model_->rotation(step), q, k, v);
+    graph.attended.push_back(attention.attend({.index = step, .table = &model_->steps()}, q, k, v));
+    blocks.after_attention(layer, graph.attended.back().to(layout.type), condition_, x);
+    graph.results.push_back(x);
+    graph.calls.push_back({.query = q.detach(),
+                           .key = k.detach(),
+                           .value = v.detach(),
+                           .output = graph.attended.back().detach().contiguous(),
+                           .gradient = {}});
+  }
+  return graph;
+}
+
 std::vector<LayerGradients::Call> LayerGradients::next() {
   require(next_ >= 0, "LayerGradients: there is no layer left");
   const GradientScope gradients;
   const LibTorchScope scope;
   const int layer = next_--;
-  const TransformerBlocks& blocks = model_->blocks();
-  const BlockLayout& layout = blocks.layout();
-  const auto one_reading = blocks.weights(layer);
-  DifferentiableAttention attention(model_->site(layer));
-  std::vector<Call> calls;
-  std::vector<at::Tensor> variables;  // first all outputs of attention, then all inputs of the layer
-  std::vector<at::Tensor> results;
-  std::vector<at::Tensor> inputs = inputs_of(layer);
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const int step = static_cast<int>(i);
-    inputs[i] = leaf(inputs[i]);
-    const at::Tensor q =
-        at::empty({rows_, layout.heads, inputs[i].size(1), layout.head_dim}, at::TensorOptions().dtype(layout.type));
-    const at::Tensor k = at::empty_like(q);
-    const at::Tensor v = at::empty_like(q);
-    blocks.before_attention(layer, inputs[i], condition_, model_->rotation(step), q, k, v);
-    const at::Tensor output = attention.attend({.index = step, .table = &model_->steps()}, q, k, v);
-    at::Tensor x = inputs[i];
-    blocks.after_attention(layer, output.to(layout.type), condition_, x);
-    calls.push_back({.query = q.detach(),
-                     .key = k.detach(),
-                     .value = v.detach(),
-                     .output = output.detach().contiguous(),
-                     .gradient = {}});
-    variables.push_back(output);
-    results.push_back(x);
-  }
-  if (layer > 0) variables.insert(variables.end(), inputs.begin(), inputs.end());
+  const auto one_reading = model_->blocks().weights(layer);
+  LayerGraph graph = computed_again(layer);
+  std::vector<at::Tensor> variables = graph.attended;
+  if (layer > 0) variables.insert(variables.end(), graph.inputs.begin(), graph.inputs.end());
 
+  std::vector<Call> calls = std::move(graph.calls);
   std::vector<std::vector<at::Tensor>> by_attention(calls.size());
   for (std::size_t scalar = 0; scalar < by_outputs_.size(); ++scalar) {
     const bool is_last = scalar + 1 == by_outputs_.size();
-    const auto found = torch::autograd::grad(results, variables, by_outputs_[scalar], /*retain_graph=*/!is_last);
+    const auto found = torch::autograd::grad(graph.results, variables, by_outputs_[scalar], /*retain_graph=*/!is_last);
     for (std::size_t i = 0; i < calls.size(); ++i) by_attention[i].push_back(found[i]);
     by_outputs_[scalar].assign(found.begin() + std::ssize(calls), found.end());
   }

@@ -64,6 +64,12 @@ class LayerGradients {
 
  private:
   [[nodiscard]] std::vector<at::Tensor> inputs_of(int layer) const;  ///< [step] of [rows, N_k, C]
+  /// A layer computed again for all steps, as part of a graph of its own; [step] each.
+  struct LayerGraph {
+    std::vector<Call> calls;  ///< without gradients
+    std::vector<at::Tensor> inputs, attended, results;
+  };
+  [[nodiscard]] LayerGraph computed_again(int layer) const;
   [[nodiscard]] at::Tensor by_head_inputs(int step, const at::Tensor& by_logits) const;
 
   std::shared_ptr<const ScaleModel> model_;
