@@ -4,6 +4,7 @@
 #include "collectors/checkpoint/checkpoint_index.h"
 #include "collectors/models/libtorch_device.h"
 #include "collectors/models/libtorch_scope.h"
+#include "collectors/models/linear_layer.h"
 #include "collectors/models/tensor_loading.h"
 
 #include <ATen/TensorOperators.h>
@@ -12,7 +13,6 @@
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/rms_norm.h>
 #include <ATen/ops/softmax.h>
 
@@ -134,7 +134,7 @@ at::Tensor T5Encoder::Network::bias(std::int64_t tokens) const {
 at::Tensor T5Encoder::Network::attended(const Block& block, const at::Tensor& x, const at::Tensor& bias) const {
   const at::Tensor input = normalised(x, block.attention_norm).to(compute_type);
   const auto heads_of = [&](const at::Tensor& weight) {
-    return at::linear(input, weight)
+    return linear_product(input, weight)
         .to(at::kFloat)
         .view({x.size(0), config.heads, config.head_width})
         .transpose(0, 1);  // [heads, tokens, head_width]
@@ -142,13 +142,13 @@ at::Tensor T5Encoder::Network::attended(const Block& block, const at::Tensor& x,
   const at::Tensor scores = at::baddbmm(bias, heads_of(block.q), heads_of(block.k).transpose(1, 2));
   const at::Tensor outputs = at::bmm(at::softmax(scores, -1), heads_of(block.v));
   const at::Tensor joined = outputs.transpose(0, 1).flatten(1);
-  return at::linear(joined.to(compute_type), block.o).to(at::kFloat);
+  return linear_product(joined.to(compute_type), block.o).to(at::kFloat);
 }
 
 at::Tensor T5Encoder::Network::fed_forward(const Block& block, const at::Tensor& x) const {
   const at::Tensor input = normalised(x, block.feedforward_norm).to(compute_type);
-  const at::Tensor gate = at::gelu(at::linear(input, block.wi_0).to(at::kFloat), "tanh");
-  return at::linear(gate * at::linear(input, block.wi_1).to(at::kFloat), block.wo);
+  const at::Tensor gate = at::gelu(linear_product(input, block.wi_0).to(at::kFloat), "tanh");
+  return linear_product(gate * linear_product(input, block.wi_1).to(at::kFloat), block.wo);
 }
 
 T5Encoder::T5Encoder(std::unique_ptr<Network> network) : network_(std::move(network)) {}
