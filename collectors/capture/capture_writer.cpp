@@ -21,14 +21,18 @@ Array<float> first_samples(const Array<float>& batch, std::int64_t count) {
   return {shape, std::vector<float>(values.begin(), values.end())};
 }
 
-/// Throws kBadInput naming the first field in which two runs differ.
+void check_same_setting(const std::string& name, const Json& found, const Json& expected, const std::string& file) {
+  const auto value_of = [&](const Json& run) { return run.is_object() && run.contains(name) ? run[name] : Json(); };
+  if (value_of(found) == value_of(expected)) return;
+  throw bad_input("{}: cannot resume: '{}' is {} there, but {} is asked for", file, name, value_of(found).dump(),
+                  value_of(expected).dump());
+}
+
+/// Throws kBadInput naming the first setting in which two runs differ, one that only one of them has included.
 void check_same_settings(const Json& found, const Json& expected, const std::string& file) {
-  for (const auto& [name, value] : expected.items()) {
-    const Json stored = found.is_object() && found.contains(name) ? found[name] : Json();
-    if (stored != value) {
-      throw bad_input("{}: cannot resume: '{}' is {} there, but {} is asked for", file, name, stored.dump(),
-                      value.dump());
-    }
+  for (const Json& run : {expected, found}) {
+    if (!run.is_object()) continue;
+    for (const auto& [name, value] : run.items()) check_same_setting(name, found, expected, file);
   }
 }
 
@@ -174,7 +178,7 @@ CaptureWriter CaptureWriter::resume(const std::filesystem::path& path, const Cap
     check_same_geometry(found, plan, name);
     const Json expected = run_attribute(plan);
     check_same_settings(found.run().value("settings", Json::object()), expected["settings"], name);
-    check_same_settings(found.run(), Json{{"maps", expected["maps"]}, {"map_samples", expected["map_samples"]}}, name);
+    for (const char* setting : {"maps", "map_samples"}) check_same_setting(setting, found.run(), expected, name);
     samples = found.samples();
   }
   auto implementation = std::make_unique<Implementation>(path, plan, Hdf5File::open_for_writing(partial));

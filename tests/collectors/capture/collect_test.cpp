@@ -326,6 +326,20 @@ TEST_SUITE("collectors.capture.collect") {
         ErrorCode::kUsage, [&] { (void)collect(engine, request); }, "c.h5.partial", "--resume", "--overwrite");
   }
 
+  TEST_CASE("a setting that only the earlier run had is refused by name") {
+    const testing::TemporaryFolder folder;
+    const auto engine = testing::small_noise_engine();
+    auto request = small_request(folder / "c.h5");
+    request.temperature = 0.5;
+    request.stop = stop_after(1);
+    check_error(
+        ErrorCode::kInterrupted, [&] { (void)collect(engine, request); }, "3 of 7");
+    request.earlier_run = EarlierRun::kResume;
+    request.temperature.reset();
+    check_error(
+        ErrorCode::kBadInput, [&] { (void)collect(engine, request); }, "'temperature' is 0.5 there, but null");
+  }
+
   TEST_CASE("impossible requests are refused before a file is made") {
     const testing::TemporaryFolder folder;
     const auto engine = testing::small_noise_engine();
