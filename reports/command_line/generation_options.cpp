@@ -150,8 +150,8 @@ void read_negative_prompt(const options::variables_map& values, GenerationSettin
 
 /// Prompts, and what is known of the published models that read them.
 void read_text(const options::variables_map& values, GenerationSettings& settings) {
-  settings.image_size = values["image-size"].as<std::string>();
-  settings.height_over_width = in_range<double>(values, "aspect", 1.0 / kMostElongated, kMostElongated);
+  settings.image_size = values["pn"].as<std::string>();
+  settings.height_over_width = in_range<double>(values, "h-div-w", 1.0 / kMostElongated, kMostElongated);
   read_prompts_or_features(values, settings);
   read_negative_prompt(values, settings);
   if (!settings.takes_text()) return;
@@ -183,8 +183,8 @@ void add_generation_options(options::options_description& visible, std::int64_t 
   add("negative-prompt", text("TEXT"),
       "what guidance leads away from in every sample, with --text-encoder; default: the unconditional text that the "
       "model learned");
-  add("image-size", text("SIZE")->default_value("1M"), "of a text-to-image model: 0.06M, 0.25M, 0.60M or 1M pixels");
-  add("aspect", options::value<double>()->default_value(1.0, "1")->value_name("X"),
+  add("pn", text("SIZE")->default_value("1M"), "number of pixels, of a text-to-image model: 0.06M, 0.25M, 0.60M or 1M");
+  add("h-div-w", options::value<double>()->default_value(1.0, "1")->value_name("X"),
       "height divided by width, of a text-to-image model: the published ratios are 1, 1.25, 1.333, 1.5, 1.75, 2, 2.5, "
       "3 "
       "and 0.8, 0.75, 0.666, 0.571, 0.5, 0.4, 0.333");
@@ -307,7 +307,7 @@ Json to_json(const GenerationSettings& settings) {
       json["negative_text"] = text_fingerprint(*settings.negative_text);
     }
     json["image_size"] = settings.image_size;
-    json["aspect"] = settings.height_over_width;
+    json["height_over_width"] = settings.height_over_width;
   }
   return json;
 }

@@ -72,6 +72,15 @@ TEST_SUITE("reports.command_sensitivity") {
     CHECK(bytes < json["file_bytes"].get<std::int64_t>() + 20'000);
   }
 
+  TEST_CASE("too little memory for derivatives is said before anything is made") {
+    const testing::TemporaryFolder folder;
+    const CommandOutcome estimated = run_command(pricing(folder / "s.h5", {"--estimate", "--json"}));
+    const std::string besides = std::to_string(Json::parse(estimated.out)["memory_bytes"].get<std::int64_t>());
+    check_failure(run_command(pricing(folder / "s.h5", {"--max-memory", besides})), ErrorCode::kEnvironment,
+                  "not enough memory: 3 samples together");
+    CHECK(std::filesystem::is_empty(folder.path()));
+  }
+
   TEST_CASE("a plan holds its limit of the peak or the average and refining keeps the better plan") {
     const testing::TemporaryFolder folder;
     const std::string prices = (folder / "s.h5").string();

@@ -78,7 +78,7 @@ TEST_SUITE("reports.command_line.generation_options") {
     text.features = Array<float>({6, 4});
     text.lengths = {1, 3, 2};
     write_text_features(path, text);
-    const GenerationSettings settings = settings_of({"--text-features", path, "--aspect", "0.5"});
+    const GenerationSettings settings = settings_of({"--text-features", path, "--h-div-w", "0.5"});
     REQUIRE(settings.text != nullptr);
     CHECK(settings.text->lengths == text.lengths);
     CHECK(settings.guidance == 3.0);
@@ -148,7 +148,7 @@ TEST_SUITE("reports.command_line.generation_options") {
         {"--batch", "0"},     {"--threads", "-1"},        {"--dtype", "int8"},   {"--scales", "1,0"},
         {"--scales", "1,,2"}, {"--attention-heads", "0"}, {"--labels", "a"},     {"--checkpoint", "a.pth"},
         {"--tokenizer", "a"}, {"--samples", "1.5"},       {"--samples", "1e30"}, {"--cfg", "strong"},
-        {"--dtype", "cfg"},   {"--temperature", "0"},     {"--aspect", "0"},     {"--aspect", "nan"},
+        {"--dtype", "cfg"},   {"--temperature", "0"},     {"--h-div-w", "0"},    {"--h-div-w", "nan"},
         {"--cfg", "1,-1"},    {"--cfg", "1,,2"},          {"--cfg", ""},         {"--temperature", "1,nan"}};
     for (const auto& line : lines) {
       CAPTURE(line[0]);

@@ -44,9 +44,9 @@ class Session {
                                       repository_file("tests/data/infinity_patchify/vae.pth").string(),
                                       "--text-features",
                                       file("prompts.h5"),
-                                      "--image-size",
+                                      "--pn",
                                       "0.06M",
-                                      "--aspect",
+                                      "--h-div-w",
                                       "0.5"};
     words.insert(words.end(), more.begin(), more.end());
     return run_command(words);
@@ -184,5 +184,62 @@ TEST_SUITE("reports.command_line.infinity_commands") {
     CHECK(estimate["generation_seconds"].get<double>() > 0.0);
     CHECK(estimate["statistics_seconds"].get<double>() > 0.0);
     CHECK(session.generate("collect", {"--estimate"}).out.find("the same with --stream-layers") != std::string::npos);
+  }
+
+  TEST_CASE("without guidance an estimate counts one row a sample") {
+    const Session session;
+    const auto estimate = [&](const std::string& guidance) {
+      return Json::parse(session.generate("collect", {"--estimate", "--json", "--cfg", guidance}).out);
+    };
+    const Json guided = estimate("3");
+    const Json alone = estimate("1");
+    CHECK(alone["resident_bytes"] < guided["resident_bytes"]);
+    CHECK(alone["file_bytes"] < guided["file_bytes"]);
+  }
+
+  TEST_CASE("an estimate of a replay says what its caches and the whole run take and writes nothing") {
+    const Session session;
+    REQUIRE(session.generate("collect", {"-o", session.file("capture.h5")}).status == 0);
+    REQUIRE(run_command({"plan", "--method", "uniform", "--compression", "0.6", "--capture", session.file("capture.h5"),
+                         "-o", session.file("plan.json")})
+                .status == 0);
+    const std::vector<std::string> words = {"--plan", session.file("plan.json"), "-o", session.file("replay.json")};
+    const auto replay = [&](std::vector<std::string> more) {
+      more.insert(more.begin(), words.begin(), words.end());
+      return session.generate("replay", more);
+    };
+    const CommandOutcome estimated = replay({"--estimate", "--json", "--max-memory", "1"});
+    CAPTURE(estimated.err);
+    REQUIRE(estimated.status == 0);
+    const Json estimate = Json::parse(estimated.out);
+    CHECK(replay({"--estimate"}).out.find("a compressed cache of as many") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(session.file("replay.json")));
+
+    const std::int64_t enough = estimate["resident_bytes"];
+    testing::check_failure(replay({"--max-memory", std::to_string(enough - 1)}), ErrorCode::kEnvironment,
+                           "not enough memory: 2 samples together");
+    CHECK_FALSE(std::filesystem::exists(session.file("replay.json")));
+    REQUIRE(replay({"--max-memory", std::to_string(enough)}).status == 0);
+    const ReplayResult result = read_replay(session.file("replay.json"));
+    CHECK(estimate["full_cache_bytes"] == result.cache.baseline_allocated_bytes);
+    CHECK(estimate["compressed_cache_bytes"] == result.cache.allocated_bytes);
+  }
+
+  TEST_CASE("a run with other prompts does not go on with a partial capture") {
+    const Session session;
+    const std::string capture = session.file("capture.h5");
+    REQUIRE(session.generate("collect", {"-o", capture}).status == 0);
+    std::filesystem::rename(capture, capture + ".partial");
+    {
+      Hdf5File partial = Hdf5File::open_for_writing(capture + ".partial");
+      partial.set_attribute("/", "complete", std::int64_t{0});
+      partial.close();
+    }
+    TextFeatures text = read_text_features(session.file("prompts.h5"));
+    text.features.values()[0] += 1.0F;
+    write_text_features(session.file("prompts.h5"), text);
+    testing::check_failure(session.generate("collect", {"--resume", "-o", capture}), ErrorCode::kBadInput,
+                           "cannot resume: 'text' is");
+    CHECK(std::filesystem::exists(capture + ".partial"));
   }
 }

@@ -50,7 +50,7 @@ class Files {
                                       model_.tokenizer.string(),
                                       "--text-features",
                                       file("text.h5").string(),
-                                      "--image-size",
+                                      "--pn",
                                       "0.06M",
                                       "-o",
                                       file("capture.h5").string()};
@@ -118,7 +118,7 @@ TEST_SUITE("reports.command_line.infinity_files") {
     files.check_refused(files.collect({"--tokenizer", tokenizer}), ErrorCode::kUsage, {"cannot be specified"});
     const auto outcome =
         run_command({"collect", "--checkpoint", files.shards().string(), "--tokenizer", tokenizer, "--text-features",
-                     files.file("text.h5").string(), "--image-size", "0.06M", "-o", files.file("capture.h5").string()});
+                     files.file("text.h5").string(), "--pn", "0.06M", "-o", files.file("capture.h5").string()});
     files.check_refused(outcome, ErrorCode::kBadInput,
                         {files.shards().string(), tokenizer, "16 bits per token", "14 per cell"});
   }
@@ -144,12 +144,12 @@ TEST_SUITE("reports.command_line.infinity_files") {
 
   TEST_CASE("an unknown aspect ratio or size is refused with those that are known") {
     const Files files;
-    files.check_refused(files.collect({"--aspect", "2.25"}), ErrorCode::kUsage,
+    files.check_refused(files.collect({"--h-div-w", "2.25"}), ErrorCode::kUsage,
                         {"height / width = 2.25", "0.333, 0.4, 0.5", "1.75, 2, 2.5, 3"});
     const auto outcome =
         run_command({"collect", "--checkpoint", files.shards().string(), "--tokenizer",
                      files.file("tokenizer.safetensors").string(), "--text-features", files.file("text.h5").string(),
-                     "--image-size", "4M", "-o", files.file("capture.h5").string()});
+                     "--pn", "4M", "-o", files.file("capture.h5").string()});
     files.check_refused(outcome, ErrorCode::kUsage, {"'4M'", "0.06M, 0.25M, 0.60M, 1M"});
   }
 }

@@ -48,9 +48,9 @@ class Model {
                    files_.tokenizer.string(),
                    "--text-features",
                    file("text.h5"),
-                   "--image-size",
+                   "--pn",
                    "0.06M",
-                   "--aspect",
+                   "--h-div-w",
                    aspect};
     words.insert(words.end(), more.begin(), more.end());
     return run_command(words);
@@ -93,7 +93,8 @@ TEST_SUITE("reports.command_line.infinity_report") {
                             file("plan.json"), "--replay", file("replay.json"), "--compare", file("compare.json"),
                             "--sensitivity", file("compare.sensitivity.h5"), "-o", file("report")}));
     const std::string page = read_text_file(file("report/index.html"));
-    for (const char* words : {"infinity", "hack", "uniform:window"}) {
+    for (const char* words : {"infinity", "hack", "uniform:window", "title=\"a lighthouse in fog\"",
+                              "\"first_prompt\":\"a lighthouse in fog\""}) {
       CAPTURE(words);
       CHECK(page.find(words) != std::string::npos);
     }
@@ -134,8 +135,8 @@ TEST_SUITE("reports.command_line.infinity_report") {
         {"plan", "--method", "lossless", "--capture", model.file("capture.h5"), "-o", model.file("plan.json")}));
     const CommandOutcome outcome =
         run_command({"replay", "--checkpoint", model.file("transformer.safetensors"), "--tokenizer",
-                     model.file("tokenizer.safetensors"), "--text-features", model.file("text.h5"), "--image-size",
-                     "0.25M", "--plan", model.file("plan.json"), "-o", model.file("replay.json")});
+                     model.file("tokenizer.safetensors"), "--text-features", model.file("text.h5"), "--pn", "0.25M",
+                     "--plan", model.file("plan.json"), "-o", model.file("replay.json")});
     testing::check_failure(outcome, ErrorCode::kBadInput, "7 steps are not 10");
   }
 }

@@ -37,7 +37,7 @@ CommandOutcome generate(const std::string& command, const Words& more) {
                  data("infinity_basic/infinity.pth"),
                  "--tokenizer",
                  data("infinity_basic/vae.pth"),
-                 "--image-size",
+                 "--pn",
                  "0.06M",
                  "--top-k",
                  "1"};
@@ -134,6 +134,25 @@ TEST_SUITE("reports.command_line.prompt_commands") {
     CHECK(std::ranges::equal(a.bits().values(), b.bits().values()));
     CHECK(std::ranges::equal(a.images().values(), b.images().values()));
     CHECK(a.run()["settings"] == b.run()["settings"]);
+  }
+
+  TEST_CASE("an estimate counts the tokens of prompts and needs no weights of the encoder") {
+    const TemporaryFolder folder;
+    for (const char* file : {"config.json", "spiece.model"})
+      std::filesystem::copy_file(std::filesystem::path(data("t5")) / file, folder / file);
+    const auto estimate = [&](const Words& words) {
+      const CommandOutcome outcome = generate("collect", with(words, {"--estimate", "--json"}));
+      CAPTURE(outcome.err);
+      REQUIRE(outcome.status == 0);
+      return Json::parse(outcome.out)["resident_bytes"].get<std::int64_t>();
+    };
+    const Words prompts = {"--prompt", "two foxes", "--prompt", "rain"};
+    const std::int64_t need = estimate(with({"--text-encoder", folder.path().string()}, prompts));
+    CHECK(need == estimate(kTwoPrompts));
+    CHECK(need < estimate(with(kEncoder, {"--prompt", "two foxes that sleep", "--prompt", "rain"})));
+    CHECK(generate("collect",
+                   with(with({"--text-encoder", folder.path().string()}, prompts), {"-o", (folder / "c.h5").string()}))
+              .status != 0);
   }
 
   TEST_CASE("every command that generates takes prompts") {
