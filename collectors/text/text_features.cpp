@@ -98,6 +98,13 @@ void check_text_width(const TextFeatures& text, std::int64_t width, std::string_
   check_shape(text.features.shape(), width, where);
 }
 
+std::vector<std::string> prompts_of_samples(const TextFeatures* text, std::span<const std::int64_t> labels) {
+  std::vector<std::string> prompts;
+  if (text == nullptr || text->prompts.empty()) return prompts;
+  for (const std::int64_t label : labels) prompts.push_back(text->prompts.at(static_cast<std::size_t>(label)));
+  return prompts;
+}
+
 TextFeatures split_last_prompt(TextFeatures& text) {
   require(text.count() >= 2, "split_last_prompt: there must be a prompt before it");
   const auto all = text.features.values();

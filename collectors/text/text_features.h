@@ -39,6 +39,10 @@ void check_text_features(const TextFeatures& text, std::string_view where);
 /// Throws kBadInput naming `where` unless the features have the width that a model reads.
 void check_text_width(const TextFeatures& text, std::int64_t width, std::string_view where);
 
+/// The texts of samples, whose labels count prompts; none where `text` is null or does not know them.
+[[nodiscard]] std::vector<std::string> prompts_of_samples(const TextFeatures* text,
+                                                          std::span<const std::int64_t> labels);
+
 /// Takes the last of at least two prompts out of `text` and returns it.
 [[nodiscard]] TextFeatures split_last_prompt(TextFeatures& text);
 

@@ -8,6 +8,7 @@
 #include "collectors/base/stopwatch.h"
 #include "collectors/models/device_memory.h"
 #include "collectors/models/request_part.h"
+#include "collectors/text/text_features.h"
 #include "kernels/replay/image_comparison.h"
 #include "kernels/replay/lockstep.h"
 
@@ -159,6 +160,7 @@ class Replay {
 
   [[nodiscard]] ReplayImages kept_images() {
     ReplayImages images = images_.images();
+    images.prompts = prompts_of_samples(options_.request.text.get(), options_.request.labels);
     images.kept = std::move(kept_);
     std::ranges::sort(images.kept, {},
                       [](const KeptPositions& kept) { return std::tuple(kept.layer, kept.head, kept.step); });

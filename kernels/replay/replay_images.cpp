@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <string>
 #include <string_view>
 #include <tuple>
 
@@ -18,6 +17,7 @@ namespace {
 
 constexpr std::string_view kFormat = "kvscope-replay-images";
 constexpr std::int64_t kVersion = 1;
+constexpr std::string_view kPrompts = "/prompts";
 
 std::string kept_name(const KeptPositions& kept) {
   return fmt::format("/kept/layer_{:02}/head_{:02}/step_{:02}", kept.layer, kept.head, kept.step);
@@ -64,6 +64,15 @@ Array<std::uint8_t> read_pictures(const Hdf5File& file, std::string_view dataset
   return file.read<std::uint8_t>(dataset);
 }
 
+std::vector<std::string> read_prompts(const Hdf5File& file, std::int64_t samples) {
+  if (!file.has(kPrompts)) return {};
+  std::vector<std::string> prompts = file.read_strings(kPrompts);
+  if (std::ssize(prompts) != samples) {
+    throw bad_input("{}: {} has {} texts, expected {}", file.path().string(), kPrompts, prompts.size(), samples);
+  }
+  return prompts;
+}
+
 void write_file_at(const std::filesystem::path& path, const ReplayImages& images) {
   Hdf5File file = Hdf5File::create(path);
   file.set_attribute("/", "format", kFormat);
@@ -72,6 +81,7 @@ void write_file_at(const std::filesystem::path& path, const ReplayImages& images
   file.write("/full", images.full, packed);
   file.write("/compressed", images.compressed, packed);
   file.write("/labels", Array<std::int64_t>({static_cast<std::int64_t>(images.labels.size())}, images.labels));
+  if (!images.prompts.empty()) file.write_strings(kPrompts, images.prompts);
   for (const KeptPositions& kept : images.kept) {
     file.write(kept_name(kept),
                Array<std::int32_t>({static_cast<std::int64_t>(kept.positions.size())}, kept.positions));
@@ -93,6 +103,7 @@ ReplayImages read_replay_images(const std::filesystem::path& path) {
   ReplayImages images{.full = read_pictures(file, "/full", labels.size()),
                       .compressed = read_pictures(file, "/compressed", labels.size()),
                       .labels = {labels.values().begin(), labels.values().end()},
+                      .prompts = read_prompts(file, labels.size()),
                       .kept = read_kept(file)};
   if (images.full.shape() != images.compressed.shape()) {
     throw bad_input("{}: /full and /compressed differ in shape", path.string());

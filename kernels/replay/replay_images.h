@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace kvscope {
@@ -22,6 +23,7 @@ struct ReplayImages {
   Array<std::uint8_t> full;          ///< [sample, height, width, 3], RGB
   Array<std::uint8_t> compressed;    ///< the same of the free-running compressed run
   std::vector<std::int64_t> labels;  ///< [sample]
+  std::vector<std::string> prompts;  ///< [sample], or none: of a model without text, or where it is not known
   /// Of the conditional row of the first sample in the compressed run; in order of (layer, head, step).
   std::vector<KeptPositions> kept;
 };

@@ -97,6 +97,7 @@ Json replay_json(const NamedReplay& named, const ReportInputs& inputs) {
   if (result.run.is_object() && result.run.contains("seed") && result.run["seed"].is_number())
     json["seed"] = result.run["seed"];
   if (!result.samples.empty()) json["first_label"] = result.samples.front().label;
+  if (named.images && !named.images->prompts.empty()) json["first_prompt"] = named.images->prompts.front();
   return json;
 }
 

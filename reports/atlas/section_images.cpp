@@ -52,6 +52,19 @@ std::int64_t n_image(const Array<std::uint8_t>& images) {
   return images.shape().size() == 4 ? images.extent(0) : 0;
 }
 
+/// What a sample shows: its prompt where that is known, else its class.
+std::string sample_name(const std::vector<std::string>& prompts, const std::vector<std::int64_t>& labels,
+                        std::int64_t sample) {
+  if (sample < std::ssize(prompts)) return prompts[static_cast<std::size_t>(sample)];
+  if (sample < std::ssize(labels)) return fmt::format("label {}", labels[static_cast<std::size_t>(sample)]);
+  return fmt::format("sample {}", sample);
+}
+
+/// Long prompts are cut by the page's style and whole in the tooltip.
+std::string sample_name_html(const std::string& name) {
+  return fmt::format("<span class=\"prompt\" title=\"{0}\">{0}</span>", escaped(name));
+}
+
 /// All images of a run as one PNG, ten in a row.
 std::string grid_file(ReportFolder& folder, const std::string& name, const Array<std::uint8_t>& images) {
   std::vector<RgbImage> photos;
@@ -94,9 +107,8 @@ std::string replay_images_html(const std::vector<const NamedReplay*>& replays, R
       "<div class=\"scroll images\" tabindex=\"0\" role=\"group\" aria-label=\"Images of full and compressed "
       "runs\">\n<table>\n<thead><tr><th scope=\"col\">Run</th>";
   for (std::int64_t sample = 0; sample < n_shown; ++sample) {
-    const bool labelled = sample < static_cast<std::int64_t>(first.labels.size());
-    html += labelled ? fmt::format("<th scope=\"col\">label {}</th>", first.labels[static_cast<std::size_t>(sample)])
-                     : fmt::format("<th scope=\"col\">sample {}</th>", sample);
+    html +=
+        fmt::format("<th scope=\"col\">{}</th>", sample_name_html(sample_name(first.prompts, first.labels, sample)));
   }
   html += "</tr></thead>\n<tbody>\n" + row_html("full cache", first.full, n_shown, nullptr);
   std::string files = link_html(grid_file(folder, "images_full", first.full), "full cache");
@@ -112,15 +124,14 @@ std::string replay_images_html(const std::vector<const NamedReplay*>& replays, R
   return html + fmt::format("</tbody>\n</table>\n</div>\n<p class=\"files\">All samples as PNG: {}</p>\n", files);
 }
 
-std::string capture_images_html(const Array<std::uint8_t>& images, const std::vector<std::int64_t>& labels,
-                                ReportFolder& folder) {
+std::string capture_images_html(const Capture& capture, const Array<std::uint8_t>& images, ReportFolder& folder) {
+  const std::vector<std::string> prompts = capture.prompts();
+  const std::vector<std::int64_t> labels = capture.labels();
   std::string html = "<div class=\"strip\">\n";
   for (std::int64_t sample = 0; sample < std::min(n_image(images), 2 * kSamplesShown); ++sample) {
-    const std::string name = sample < static_cast<std::int64_t>(labels.size())
-                                 ? fmt::format("label {}", labels[static_cast<std::size_t>(sample)])
-                                 : fmt::format("sample {}", sample);
+    const std::string name = sample_name(prompts, labels, sample);
     html += fmt::format("<figure>{}<figcaption>{}</figcaption></figure>\n",
-                        image_html(photo(images, sample), "captured image, " + name), name);
+                        image_html(photo(images, sample), "captured image, " + name), sample_name_html(name));
   }
   return html + fmt::format("</div>\n<p class=\"files\">All samples as PNG: {}</p>\n",
                             link_html(grid_file(folder, "images_capture", images), "capture"));
@@ -146,7 +157,7 @@ Section images_section(const ReportInputs& inputs, ReportFolder& folder) {
     const Array<std::uint8_t> images = inputs.capture->images();
     if (n_image(images) > 0) {
       section.html += "<h3>Captured samples</h3>\n<p>What was generated while attention was recorded.</p>\n" +
-                      capture_images_html(images, inputs.capture->labels(), folder);
+                      capture_images_html(*inputs.capture, images, folder);
     }
   }
   return section;

@@ -20,7 +20,8 @@ function keptKeys(index, replay, stepIndex) {
 /** What the kept keys belong to, in a sentence. */
 function keptOrigin(number) {
   const replay = atlas.replays[number];
-  const label = replay.first_label === undefined ? "" : `, label ${replay.first_label}`;
+  const label = replay.first_prompt !== undefined ? `, “${replay.first_prompt}”`
+    : replay.first_label === undefined ? "" : `, label ${replay.first_label}`;
   const seed = replay.seed === undefined ? "" : ` (seed ${replay.seed}${label})`;
   return `Kept keys are those of the replay's own first sample${seed}, conditional row; the map is the capture's.`;
 }

@@ -20,6 +20,7 @@ ReplayImages sample_images() {
     images.compressed.values()[i] = static_cast<std::uint8_t>(255 - i);
   }
   images.labels = {5, 9};
+  images.prompts = {"a harbour at dusk", "zwei Füchse"};
   images.kept = {{.layer = 0, .head = 1, .step = 0, .positions = {0}},
                  {.layer = 12, .head = 0, .step = 5, .positions = {0, 3, 7}}};
   return images;
@@ -37,12 +38,25 @@ TEST_SUITE("kernels.replay.replay_images") {
     CHECK(std::ranges::equal(read.full.values(), images.full.values()));
     CHECK(std::ranges::equal(read.compressed.values(), images.compressed.values()));
     CHECK(read.labels == images.labels);
+    CHECK(read.prompts == images.prompts);
     REQUIRE(read.kept.size() == 2);
     CHECK(read.kept[1].layer == 12);
     CHECK(read.kept[1].head == 0);
     CHECK(read.kept[1].step == 5);
     CHECK(read.kept[1].positions == images.kept[1].positions);
     CHECK_FALSE(std::filesystem::exists(partial_path(folder / "new/replay.h5")));
+  }
+
+  TEST_CASE("a model of classes has no prompts and a file with too few is refused") {
+    const testing::TemporaryFolder folder;
+    ReplayImages images = sample_images();
+    images.prompts.clear();
+    write_replay_images(folder / "replay.h5", images);
+    CHECK(read_replay_images(folder / "replay.h5").prompts.empty());
+    images.prompts = {"a harbour at dusk"};
+    write_replay_images(folder / "replay.h5", images);
+    testing::check_error(
+        ErrorCode::kBadInput, [&] { (void)read_replay_images(folder / "replay.h5"); }, "/prompts has 1 texts");
   }
 
   TEST_CASE("the datasets have the documented names") {
