@@ -80,15 +80,6 @@ void check_request(const Engine& engine, const CollectRequest& request) {
   engine.check(batch_request(request, 0, std::ssize(request.labels)));
 }
 
-/// The prompts of the samples, where their texts are known.
-std::vector<std::string> sample_prompts(const CollectRequest& request) {
-  std::vector<std::string> prompts;
-  if (request.text == nullptr || request.text->prompts.empty()) return prompts;
-  for (const std::int64_t label : request.labels)
-    prompts.push_back(request.text->prompts[static_cast<std::size_t>(label)]);
-  return prompts;
-}
-
 /// What a sample's bits depend on besides the model.
 Json result_settings(const Engine& engine, const CollectRequest& request) {
   Json settings{{"seed", request.seed},   {"guidance", request.guidance},     {"top_k", request.top_k},
@@ -108,7 +99,7 @@ CapturePlan plan_of(const Engine& engine, const CollectRequest& request, std::ve
   plan.geometry = geometry_of(engine, request);
   plan.contents = contents_of(plan.geometry, request, left_out);
   plan.labels = request.labels;
-  plan.prompts = sample_prompts(request);
+  plan.prompts = prompts_of_samples(request.text.get(), request.labels);
   plan.seeds.assign(request.labels.size(), request.seed);
   plan.settings = result_settings(engine, request);
   plan.provenance = {{"command_line", request.command_line},
@@ -247,13 +238,9 @@ class CollectRun {
 };
 
 std::int64_t cache_bytes(const CaptureGeometry& geometry, std::int64_t batch) {
-  std::int64_t tokens = 0;
-  for (int step = 0; step < geometry.steps.size(); ++step) {
-    if (geometry.steps.is_read_later(step)) tokens += geometry.steps.n_query(step);
-  }
   const ModelInfo& model = geometry.model;
   const std::int64_t rows = batch * static_cast<std::int64_t>(model.branches.size());
-  return tokens * model.layers * model.kv_heads * model.head_dim * rows *
+  return geometry.steps.tokens_read_later() * model.layers * model.kv_heads * model.head_dim * rows *
          (element_bytes(model.key_type) + element_bytes(model.value_type));
 }
 
@@ -281,14 +268,12 @@ void estimate_generation(const Engine& engine, const CollectRequest& request, st
                          CollectEstimate& estimate) {
   const auto sizes = engine.sizes();
   if (!sizes) return;
-  GenerationShape shape{.type = engine.model().key_type,
-                        .batch = std::min(request.batch, std::ssize(request.labels)),
-                        .text_tokens = request.text == nullptr ? 0 : request.text->longest(),
-                        .images = request.images,
-                        .threads = thread_count()};
-  estimate.resident_bytes = generation_memory(*sizes, shape).total() + statistics_bytes;
-  shape.layers = LayerStorage::kStreamed;
-  estimate.streamed_bytes = generation_memory(*sizes, shape).total() + statistics_bytes;
+  const GenerationShape shape{.type = engine.model().key_type,
+                              .batch = std::min(request.batch, std::ssize(request.labels)),
+                              .text_tokens = request.text == nullptr ? 0 : request.text->longest(),
+                              .images = request.images,
+                              .threads = thread_count()};
+  estimate.memory = memory_need(*sizes, shape, statistics_bytes);
   if (engine.device().is_cuda()) return;
   estimate.seconds =
       estimated_seconds(*sizes, measure_compute_rates(*sizes, shape.type), std::ssize(request.labels), shape.batch);
@@ -298,12 +283,8 @@ void estimate_generation(const Engine& engine, const CollectRequest& request, st
 
 std::int64_t statistics_memory_bytes(const ModelSizes& sizes, const GenerationShape& shape,
                                      const CollectRequest& request) {
-  CaptureGeometry geometry{.model = {}, .steps = sizes.steps, .samples = shape.batch, .image_size = {0, 0}};
-  geometry.model.layers = sizes.layers;
-  geometry.model.heads = static_cast<int>(sizes.heads);
-  geometry.model.kv_heads = static_cast<int>(sizes.heads);
-  geometry.model.head_dim = static_cast<int>(sizes.width / sizes.heads);
-  geometry.model.branches = {"conditional", "unconditional"};
+  const CaptureGeometry geometry{
+      .model = info_of(sizes, shape.type), .steps = sizes.steps, .samples = shape.batch, .image_size = {0, 0}};
   std::vector<std::string> left_out;
   return memory_of_statistics(contents_of(geometry, request, left_out), geometry, shape.batch);
 }
@@ -332,6 +313,14 @@ CollectResult collect(const Engine& engine, const CollectRequest& request) {
   CollectResult result = CollectRun(engine, request, plan).run();
   result.left_out = left_out;
   return result;
+}
+
+void touch_weights(const Engine& engine, const CollectRequest& request) {
+  check_request(engine, request);
+  FullKvCache cache;
+  const auto session = engine.start(batch_request(request, 0, 1));
+  cache.begin(static_cast<std::int64_t>(engine.model().branches.size()));
+  (void)session->advance(cache);
 }
 
 double plain_generation_seconds(const Engine& engine, const CollectRequest& request) {

@@ -62,9 +62,9 @@ struct CollectEstimate {
   std::int64_t file_bytes = 0;         ///< their sum
   std::int64_t accumulator_bytes = 0;  ///< what the file holds besides while it is written
   std::int64_t memory_bytes = 0;       ///< statistics, KV cache and strips in memory; without the weights
-  /// Memory in all, with all layers resident and with streamed ones, and what generating takes on this machine; nothing
-  /// of engines that do not know their sizes, times only on a CPU.
-  std::optional<std::int64_t> resident_bytes, streamed_bytes;
+  /// Memory in all, and what generating takes on this machine; nothing of engines that do not know their sizes, times
+  /// only on a CPU.
+  std::optional<MemoryNeed> memory;
   std::optional<CollectSeconds> seconds;
   std::vector<std::string> left_out;  ///< because of max_bytes
 };
@@ -96,6 +96,9 @@ struct CollectResult {
 ///                after a stop, with everything up to the last batch in NAME.partial; kEnvironment if the
 ///                disk is full, with everything up to the last flush there.
 [[nodiscard]] CollectResult collect(const Engine& engine, const CollectRequest& request);
+
+/// Generates the first scale of the first sample: runs that are timed afterwards all find the weights in memory.
+void touch_weights(const Engine& engine, const CollectRequest& request);
 
 /// Seconds that generating `request`'s samples takes without recording anything, in the same batches.
 [[nodiscard]] double plain_generation_seconds(const Engine& engine, const CollectRequest& request);

@@ -5,9 +5,9 @@
 #include "collectors/capture/attention_call.h"
 #include "collectors/capture/head_statistics.h"
 #include "collectors/models/libtorch_scope.h"
+#include "collectors/models/linear_layer.h"
 #include "collectors/models/tensor_loading.h"
 
-#include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
 
 #include <algorithm>
@@ -20,7 +20,6 @@ namespace {
 // Enough for the rates of large problems, little enough for a second's work.
 constexpr std::int64_t kMostTokens = 512;
 constexpr std::int64_t kMostWeights = std::int64_t{1} << 22;
-constexpr double kBranches = 2.0;
 
 /// Seconds of body(thread) on all threads at once; the first run warms up.
 double seconds_of(const std::function<void(std::int64_t)>& body) {
@@ -42,7 +41,7 @@ double linear_rate(const ModelSizes& sizes, at::ScalarType type) {
   const at::Tensor x = noise({tokens, sizes.width}, type);
   const double seconds = seconds_of([&](std::int64_t) {
     const LibTorchScope scope;
-    (void)at::linear(x, weight);
+    (void)linear_product(x, weight);
   });
   return seconds / static_cast<double>(thread_count() * tokens * sizes.width * sizes.ffn_width);
 }
@@ -99,14 +98,15 @@ CollectSeconds estimated_seconds(const ModelSizes& sizes, const ComputeRates& ra
   for (int step = 0; step < sizes.steps.size(); ++step)
     attended += static_cast<double>(sizes.steps.n_query(step)) * static_cast<double>(sizes.steps.n_key(step));
   attended *= static_cast<double>(sizes.width) * sizes.layers;
-  const double linear =
+  const double in_layers =
       static_cast<double>(sizes.steps.total_tokens()) * static_cast<double>(sizes.transformer.of_layers);
   // Rows are computed one to a thread, heads of all rows as threads are free.
-  const double rows = kBranches * static_cast<double>(std::min(samples, batch));
+  const auto branches = static_cast<double>(sizes.branches);
+  const double rows = branches * static_cast<double>(std::min(samples, batch));
   const auto threads = static_cast<double>(thread_count());
   const double idle = std::ceil(rows / threads) * threads / rows;
-  const double all_rows = kBranches * static_cast<double>(samples);
-  return {.generation = all_rows * idle * (linear * rates.linear + attended * rates.attention),
+  const double all_rows = branches * static_cast<double>(samples);
+  return {.generation = all_rows * idle * (in_layers * rates.linear + attended * rates.attention),
           .statistics = all_rows * attended * rates.statistics};
 }
 

@@ -111,6 +111,13 @@ bool StepTable::is_read_later(int step) const {
   return false;
 }
 
+std::int64_t StepTable::tokens_read_later() const {
+  std::int64_t tokens = 0;
+  for (int step = 0; step < size(); ++step)
+    if (is_read_later(step)) tokens += n_query(step);
+  return tokens;
+}
+
 bool StepTable::sees_everything() const {
   return visible_ == everything_that_stays(steps_);
 }

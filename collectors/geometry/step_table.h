@@ -58,6 +58,8 @@ class StepTable {
   [[nodiscard]] std::int64_t total_tokens() const { return token_offset(size()); }
   /// True if a later step attends to the keys of `step`: only then a cache needs them.
   [[nodiscard]] bool is_read_later(int step) const;
+  /// Tokens of all such steps: what a cache holds that drops nothing.
+  [[nodiscard]] std::int64_t tokens_read_later() const;
 
   /// [K, K] row-major, as given to the constructor.
   [[nodiscard]] std::span<const std::uint8_t> visible() const noexcept { return visible_; }

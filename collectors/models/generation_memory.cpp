@@ -13,15 +13,14 @@ namespace kvscope {
 namespace {
 
 constexpr std::int64_t kFloatBytes = 4;
-constexpr std::int64_t kBranches = 2;
 // LibTorch's code and what it allocates for itself.
 constexpr std::int64_t kProgramBytes = std::int64_t{300} << 20;
 // Tensors as large as the widest one that are alive while an image is decoded: a residual block's input, its copy in
 // the library's order, normalised values, and the two results with half the channels and their copies.
 constexpr std::int64_t kImageTensors = 4;
 
-std::int64_t rows_at_once(const GenerationShape& shape) {
-  return std::min<std::int64_t>(shape.threads, kBranches * shape.batch);
+std::int64_t rows_at_once(const ModelSizes& sizes, const GenerationShape& shape) {
+  return std::min<std::int64_t>(shape.threads, sizes.branches * shape.batch);
 }
 
 std::int64_t weight_bytes(const ModelSizes& sizes, const GenerationShape& shape) {
@@ -31,23 +30,20 @@ std::int64_t weight_bytes(const ModelSizes& sizes, const GenerationShape& shape)
 }
 
 std::int64_t cache_bytes(const ModelSizes& sizes, const GenerationShape& shape) {
-  std::int64_t tokens = 0;
-  for (int step = 0; step < sizes.steps.size(); ++step) {
-    if (sizes.steps.is_read_later(step)) tokens += sizes.steps.n_query(step);
-  }
-  return shape.caches * kBranches * shape.batch * sizes.layers * tokens * 2 * sizes.width * element_bytes(shape.type);
+  const std::int64_t rows = shape.caches * sizes.branches * shape.batch;
+  return rows * sizes.layers * sizes.steps.tokens_read_later() * 2 * sizes.width * element_bytes(shape.type);
 }
 
 /// What texts and classes determine for a whole generation.
 std::int64_t condition_bytes(const ModelSizes& sizes, const GenerationShape& shape) {
   const std::int64_t adaln = 6 * sizes.width * kFloatBytes;
   const std::int64_t text = shape.text_tokens * 2 * sizes.width * element_bytes(shape.type);
-  return kBranches * shape.batch * sizes.layers * (adaln + text);
+  return sizes.branches * shape.batch * sizes.layers * (adaln + text);
 }
 
 std::int64_t step_bytes(const ModelSizes& sizes, const GenerationShape& shape, int step) {
   const std::int64_t size = element_bytes(shape.type);
-  const std::int64_t rows = kBranches * shape.batch;
+  const std::int64_t rows = sizes.branches * shape.batch;
   const std::int64_t tokens = sizes.steps.n_query(step);
   // Of every row: the residual stream, then queries, keys, values and attention's output.
   const std::int64_t of_all = rows * tokens * sizes.width * (kFloatBytes + 4 * size);
@@ -62,7 +58,7 @@ std::int64_t step_bytes(const ModelSizes& sizes, const GenerationShape& shape, i
   const std::int64_t gathered =
       sizes.steps.is_read_later(step) ? 0 : rows * sizes.steps.n_key(step) * 2 * sizes.width * size;
   const std::int64_t logits = 3 * rows * tokens * sizes.token_logits * kFloatBytes;
-  return std::max(of_all + std::max(rows_at_once(shape) * of_one, gathered), logits);
+  return std::max(of_all + std::max(rows_at_once(sizes, shape) * of_one, gathered), logits);
 }
 
 std::int64_t working_bytes(const ModelSizes& sizes, const GenerationShape& shape) {
@@ -147,11 +143,31 @@ TransformerElements count_elements(std::span<const ExpectedTensor> tensors, std:
   return elements;
 }
 
+ModelInfo info_of(const ModelSizes& sizes, ElementType type) {
+  ModelInfo info;
+  info.layers = sizes.layers;
+  info.heads = static_cast<int>(sizes.heads);
+  info.kv_heads = info.heads;
+  info.head_dim = static_cast<int>(sizes.width / sizes.heads);
+  info.branches.assign(static_cast<std::size_t>(sizes.branches), {});
+  info.key_type = type;
+  info.value_type = type;
+  return info;
+}
+
 GenerationMemory generation_memory(const ModelSizes& sizes, const GenerationShape& shape) {
   return {.weights = weight_bytes(sizes, shape),
           .cache = cache_bytes(sizes, shape),
           .working = working_bytes(sizes, shape),
           .program = kProgramBytes};
+}
+
+MemoryNeed memory_need(const ModelSizes& sizes, GenerationShape shape, std::int64_t besides) {
+  const auto with = [&](LayerStorage layers) {
+    shape.layers = layers;
+    return generation_memory(sizes, shape).total() + besides;
+  };
+  return {.resident = with(LayerStorage::kResident), .streamed = with(LayerStorage::kStreamed)};
 }
 
 void check_memory(const ModelSizes& sizes, const MemoryBudget& budget) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "collectors/base/element_type.h"
+#include "collectors/geometry/model_info.h"
 #include "collectors/geometry/step_table.h"
 #include "collectors/models/autoencoder_geometry.h"
 #include "collectors/models/layer_storage.h"
@@ -27,6 +28,7 @@ struct TransformerElements {
 /// What decides how much memory a model takes: known from the names and shapes in its files, before anything is loaded.
 struct ModelSizes {
   StepTable steps;
+  std::int64_t branches = 2;  ///< rows of a sample
   int layers = 0;
   std::int64_t heads = 0;
   std::int64_t width = 0;  ///< C, also of all keys of a token
@@ -59,11 +61,14 @@ template <typename Config>
   return sizes;
 }
 
+/// What its sizes say of a model; scale, names and files are not known.
+[[nodiscard]] ModelInfo info_of(const ModelSizes& sizes, ElementType type);
+
 /// How a model is run, as far as memory is concerned.
 struct GenerationShape {
   ElementType type = ElementType::kFloat32;  ///< of weights, activations and the cache
   LayerStorage layers = LayerStorage::kResident;
-  std::int64_t batch = 1;        ///< samples together, each with two rows
+  std::int64_t batch = 1;        ///< samples together
   int caches = 1;                ///< full KV caches at the same time
   std::int64_t text_tokens = 0;  ///< of the longest prompt
   bool images = true;            ///< whether they are decoded
@@ -82,6 +87,16 @@ struct GenerationMemory {
 
 /// An estimate: sizes of tensors that are alive at the same time. docs/large_models.md has it beside measurements.
 [[nodiscard]] GenerationMemory generation_memory(const ModelSizes& sizes, const GenerationShape& shape);
+
+/// Memory in bytes that a run takes in all, by where its layers are.
+struct MemoryNeed {
+  std::int64_t resident = 0;
+  std::int64_t streamed = 0;
+};
+
+/// @param shape    whose layers do not matter
+/// @param besides  bytes that whoever generates holds besides
+[[nodiscard]] MemoryNeed memory_need(const ModelSizes& sizes, GenerationShape shape, std::int64_t besides);
 
 /// What a generation may take, and what it will be.
 struct MemoryBudget {

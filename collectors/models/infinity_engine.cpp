@@ -29,8 +29,9 @@ std::shared_ptr<const InfinityModel> load_model(InfinityEngineOptions options) {
   const TokenGrid last = schedule.scales.back();
   const std::array image_size{last.height * pixels, last.width * pixels};
   StepTable steps = schedule.steps();
-  const ModelSizes sizes = model_sizes(config, transformer_elements(config), steps, 2 * config.token_bits,
-                                       bsq_tokenizer_group(*tokenizer_file), tokenizer_config.autoencoder, image_size);
+  ModelSizes sizes = model_sizes(config, transformer_elements(config), steps, 2 * config.token_bits,
+                                 bsq_tokenizer_group(*tokenizer_file), tokenizer_config.autoencoder, image_size);
+  sizes.branches = options.unconditional_rows ? 2 : 1;
   check_memory_of_cpu(sizes, options);
 
   ModelInfo info = guided_model_info("infinity", config, 1.0, *transformer_file, *tokenizer_file, options.compute_type);

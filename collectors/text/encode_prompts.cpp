@@ -43,8 +43,8 @@ T5Config read_config(const TextEncoding& encoding) {
   return config;
 }
 
-void warn_of_cut(std::size_t prompt, std::string_view text, const TokenizedText& tokens, std::ostream& messages) {
-  messages << fmt::format("warning: prompt {} has {} tokens, {} fit: it is cut after '{}', byte {} of {}\n", prompt,
+void warn_of_cut(std::string_view prompt, std::string_view text, const TokenizedText& tokens, std::ostream& messages) {
+  messages << fmt::format("warning: {} has {} tokens, {} fit: it is cut after '{}', byte {} of {}\n", prompt,
                           tokens.whole_tokens, tokens.ids.size(), ending(text.substr(0, tokens.kept_bytes)),
                           tokens.kept_bytes, text.size());
 }
@@ -61,7 +61,9 @@ std::vector<std::vector<std::int32_t>> tokenized(const TextEncoding& encoding, s
   for (std::size_t i = 0; i < encoding.prompts.size(); ++i) {
     TokenizedText tokens = tokenizer->encode(encoding.prompts[i], encoding.most_tokens);
     if (tokens.is_cut() && encoding.messages != nullptr) {
-      warn_of_cut(i, encoding.prompts[i], tokens, *encoding.messages);
+      const bool is_negative = encoding.last_is_negative && i + 1 == encoding.prompts.size();
+      warn_of_cut(is_negative ? "the negative prompt" : fmt::format("prompt {}", i), encoding.prompts[i], tokens,
+                  *encoding.messages);
     }
     ids.push_back(std::move(tokens.ids));
   }
@@ -99,6 +101,20 @@ void encode_all(const T5Encoder& encoder, const std::vector<std::vector<std::int
                   }});
 }
 
+/// Room for the features of prompts with these tokens.
+TextFeatures blank_features(const TextEncoding& encoding, const std::vector<std::vector<std::int32_t>>& ids,
+                            std::int64_t width) {
+  TextFeatures text;
+  std::int64_t rows = 0;
+  for (const auto& tokens : ids) {
+    text.lengths.push_back(static_cast<std::int32_t>(tokens.size()));
+    rows += std::ssize(tokens);
+  }
+  text.features = Array<float>({rows, width});
+  text.prompts = encoding.prompts;
+  return text;
+}
+
 }  // namespace
 
 TextFeatures encode_prompts(const TextEncoding& encoding) {
@@ -107,14 +123,7 @@ TextFeatures encode_prompts(const TextEncoding& encoding) {
   const T5Config config = read_config(encoding);
   const auto ids = tokenized(encoding, config.vocabulary);
   const T5Encoder encoder = T5Encoder::open(encoding.folder, encoding.compute_type, encoding.device);
-  TextFeatures text;
-  std::int64_t rows = 0;
-  for (const auto& tokens : ids) {
-    text.lengths.push_back(static_cast<std::int32_t>(tokens.size()));
-    rows += std::ssize(tokens);
-  }
-  text.features = Array<float>({rows, config.width});
-  text.prompts = encoding.prompts;
+  TextFeatures text = blank_features(encoding, ids, config.width);
   text.run = {{"encoder", encoding.folder.string()},
               {"dtype", element_name(encoding.compute_type)},
               {"device", name_of(encoding.device)},
@@ -122,6 +131,12 @@ TextFeatures encode_prompts(const TextEncoding& encoding) {
   encode_all(encoder, ids, encoding.device.is_cuda() ? 1 : 2 * std::int64_t{thread_count()}, text, encoding.messages);
   check_text_features(text, encoding.folder.string());
   return text;
+}
+
+TextFeatures measure_prompts(const TextEncoding& encoding) {
+  check_request(encoding);
+  const T5Config config = read_config(encoding);
+  return blank_features(encoding, tokenized(encoding, config.vocabulary), config.width);
 }
 
 }  // namespace kvscope

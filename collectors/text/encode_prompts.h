@@ -21,6 +21,7 @@ inline constexpr std::int64_t kMostTextTokens = 4096;
 struct TextEncoding {
   std::filesystem::path folder;                      ///< of transformers: config.json, spiece.model, weights
   std::vector<std::string> prompts;                  ///< see prompt_flaw
+  bool last_is_negative = false;                     ///< messages call the last prompt so
   std::int64_t most_tokens = kDefaultTextTokens;     ///< longer prompts are cut; 2 to kMostTextTokens
   std::optional<std::int64_t> width;                 ///< of the features that a model reads; nothing: any
   ElementType compute_type = ElementType::kFloat32;  ///< see T5Encoder
@@ -36,5 +37,8 @@ struct TextEncoding {
 ///                that is none, a limit out of range or an impossible compute type; kEnvironment without SentencePiece
 ///                or the GPU asked for; kInterrupted.
 [[nodiscard]] TextFeatures encode_prompts(const TextEncoding& encoding);
+
+/// The same with all features 0 and without the encoder's weights: for estimates, which depend on lengths alone.
+[[nodiscard]] TextFeatures measure_prompts(const TextEncoding& encoding);
 
 }  // namespace kvscope

@@ -9,6 +9,11 @@
 
 namespace kvscope {
 
+std::int64_t pricing_memory_bytes(const ModelSizes& sizes, const GenerationShape& shape, int draws) {
+  const std::int64_t together = std::min<std::int64_t>(shape.batch, shape.threads);
+  return together * layer_gradients_bytes(info_of(sizes, shape.type), sizes.steps, draws);
+}
+
 PricingEstimate estimate_pricing(const Engine& engine, const PricingRequest& request) {
   PricingEstimate estimate;
   estimate.samples = std::ssize(request.generation.labels);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "collectors/models/generation_memory.h"
 #include "kernels/sensitivity/pricing.h"
 
 #include <cstdint>
@@ -14,6 +15,9 @@ struct PricingEstimate {
   std::int64_t memory_bytes = 0;  ///< besides the weights: layer_gradients_bytes() of the samples at work together
   std::int64_t file_bytes = 0;    ///< of the numbers in the finished file; its attributes add a few thousand
 };
+
+/// Bytes of memory that price_heads() holds beside what a generation without a cache takes, before a model is loaded.
+[[nodiscard]] std::int64_t pricing_memory_bytes(const ModelSizes& sizes, const GenerationShape& shape, int draws);
 
 /// Prices the first samples of the request, as many as work together, and throws the prices away.
 /// @throws Error  as price_heads().

@@ -6,6 +6,7 @@
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/engine_option.h"
 #include "reports/command_line/generation_options.h"
+#include "reports/command_line/memory_rows.h"
 #include "reports/command_line/options.h"
 #include "reports/command_line/run_text.h"
 #include "reports/tables/table.h"
@@ -87,13 +88,9 @@ void warn_of_omissions(const std::vector<std::string>& left_out, std::ostream& e
     err << fmt::format("kvscope collect: left out to stay within --max-bytes: {}\n", fmt::join(left_out, ", "));
 }
 
-/// For an estimate no layer is kept in memory, and none is refused for the lack of it.
-std::unique_ptr<Engine> load_collect_engine(GenerationSettings settings, const CollectRequest& request, bool estimate,
-                                            std::ostream& err) {
-  if (estimate) {
-    if (!settings.device.is_cuda()) settings.layers = LayerStorage::kStreamed;
-    settings.max_memory = INT64_MAX;
-  }
+std::unique_ptr<Engine> load_collect_engine(const GenerationSettings& settings, const CollectRequest& request,
+                                            bool estimate, std::ostream& err) {
+  if (estimate) return load_engine_for_estimate(settings, err);
   return load_engine(settings, err,
                      {.images = request.images, .besides = [&](const ModelSizes& sizes, const GenerationShape& shape) {
                         return statistics_memory_bytes(sizes, shape, request);
@@ -111,9 +108,7 @@ void print_estimate(const CollectEstimate& estimate, bool images, bool as_json, 
                   {"accumulator_bytes", estimate.accumulator_bytes},
                   {"memory_bytes", estimate.memory_bytes},
                   {"left_out", estimate.left_out}};
-    if (estimate.resident_bytes) document["resident_bytes"] = *estimate.resident_bytes;
-    if (estimate.streamed_bytes) document["streamed_bytes"] = *estimate.streamed_bytes;
-    if (const auto available = available_memory_bytes()) document["available_bytes"] = *available;
+    add_memory_fields(estimate.memory, document);
     if (estimate.seconds) {
       document["generation_seconds"] = estimate.seconds->generation;
       document["statistics_seconds"] = estimate.seconds->statistics;
@@ -124,9 +119,7 @@ void print_estimate(const CollectEstimate& estimate, bool images, bool as_json, 
   table.add_row({"finished file", estimate.file_bytes});
   table.add_row({"while it is written, besides", estimate.accumulator_bytes});
   table.add_row({"memory, besides the weights", estimate.memory_bytes});
-  if (estimate.resident_bytes) table.add_row({"memory in all", *estimate.resident_bytes});
-  if (estimate.streamed_bytes) table.add_row({"the same with --stream-layers", *estimate.streamed_bytes});
-  if (const auto available = available_memory_bytes()) table.add_row({"available now", *available});
+  add_memory_rows(estimate.memory, table);
   context.out << text_table(table);
   if (!estimate.seconds) return;
   context.out << fmt::format("{:.0f} s on this machine with {} threads: {:.0f} s generating, {:.0f} s recording{}\n",
@@ -168,16 +161,22 @@ ExitStatus run_collect(const CommandContext& context) {
   if (!given(*values, "estimate")) request.output = required_option<std::string>(*values, "output");
   set_thread_count(settings.threads);
   catch_interrupts();
-  prepare_text(settings, context.err);
-  const auto engine = load_collect_engine(settings, request, given(*values, "estimate"), context.err);
+  const bool estimates = given(*values, "estimate");
+  if (estimates) {
+    prepare_text_for_estimate(settings, context.err);
+  } else {
+    prepare_text(settings, context.err);
+  }
+  const auto engine = load_collect_engine(settings, request, estimates, context.err);
   request.labels = sample_labels(settings, engine->classes());
   request.text = settings.text;
   request.negative_text = settings.negative_text;
-  if (given(*values, "estimate")) {
+  if (estimates) {
     print_estimate(estimate_collect(*engine, request), request.images, given(*values, "json"), context);
     return 0;
   }
   request.statistics = statistics_engine_for(engine->device());
+  if (given(*values, "measure-overhead")) touch_weights(*engine, request);
   const CollectResult result = collect(*engine, request);
   warn_of_omissions(result.left_out, context.err);
   Json report = summary(result);

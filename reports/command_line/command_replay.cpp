@@ -2,11 +2,13 @@
 #include "collectors/base/interrupt.h"
 #include "collectors/base/parallel.h"
 #include "kernels/replay/replay.h"
+#include "kernels/replay/replay_estimate.h"
 #include "kernels/replay/requirement.h"
 #include "reports/command_line/command_functions.h"
 #include "reports/command_line/engine_option.h"
 #include "reports/command_line/evaluator_option.h"
 #include "reports/command_line/generation_options.h"
+#include "reports/command_line/memory_rows.h"
 #include "reports/command_line/plan_of_run.h"
 #include "reports/command_line/provenance.h"
 #include "reports/command_line/run_text.h"
@@ -47,6 +49,7 @@ CommandOptions replay_options() {
       "what must hold, e.g. psnr>=25,agreement>=0.9,kl<=0.05; exit status 1 if one does not (the file is written)");
   add("images", "also write the images of both runs and the kept positions, to the output's name with .h5");
   add_evaluator_options(command.visible);
+  add("estimate", "print what the run takes in memory, cache and time, and stop");
   add("json", "print the whole result as JSON");
   add_graph_option(command.visible);
   add_generation_options(command.visible);
@@ -64,6 +67,7 @@ struct ReplayRequest {
   EvaluatorFiles evaluator;
   std::vector<ReplayRequirement> requirements;
 
+  [[nodiscard]] int modes() const { return static_cast<int>(free_running) + static_cast<int>(teacher_forced); }
   [[nodiscard]] fs::path images_file() const { return fs::path(output).replace_extension(".h5"); }
 };
 
@@ -101,24 +105,69 @@ Json origins(const ReplayRequest& request) {
   return json;
 }
 
+ReplayOptions replay_of(const ReplayRequest& request, const GenerationSettings& settings, const Engine& engine) {
+  return {.request = generation_request(settings, engine.classes()),
+          .batch = settings.batch,
+          .free_running = request.free_running,
+          .teacher_forced = request.teacher_forced,
+          .keep_images = request.images};
+}
+
+MemoryUse memory_use(const ReplayRequest& request, const Plan& plan) {
+  const auto besides = [&](const ModelSizes& sizes, const GenerationShape& shape) {
+    return replay_memory_bytes(sizes, shape, plan, request.modes());
+  };
+  return {.images = request.free_running, .besides = besides};
+}
+
 ReplayOutcome replay(const ReplayRequest& request, GenerationSettings settings, const CommandContext& context) {
   Plan plan = read_plan(request.plan);
   prepare_text(settings, context.err);
-  const std::unique_ptr<Engine> engine = load_engine_with_graphs(settings, context.err, {.caches = 2});
+  const std::unique_ptr<Engine> engine = load_engine_with_graphs(settings, context.err, memory_use(request, plan));
   plan = plan_of_run(std::move(plan), request.plan, engine->model(), engine->steps(), context.err);
   const LoadedEvaluator evaluator = load_evaluator(request.evaluator, settings.device);
-  ReplayOutcome outcome = run_replay(*engine, plan, request.plan.string(),
-                                     {.request = generation_request(settings, engine->classes()),
-                                      .batch = settings.batch,
-                                      .free_running = request.free_running,
-                                      .teacher_forced = request.teacher_forced,
-                                      .evaluator = evaluator.judge(),
-                                      .reference = evaluator.reference(),
-                                      .keep_images = request.images,
-                                      .progress = &context.err});
+  ReplayOptions options = replay_of(request, settings, *engine);
+  options.evaluator = evaluator.judge();
+  options.reference = evaluator.reference();
+  options.progress = &context.err;
+  ReplayOutcome outcome = run_replay(*engine, plan, request.plan.string(), options);
   outcome.result.run = run_record(settings, context);
   outcome.result.run["cuda_graphs"] = engine->uses_graphs();
   return outcome;
+}
+
+void print(const ReplayEstimate& estimate, bool as_json, std::ostream& out) {
+  if (as_json) {
+    Json document{{"samples", estimate.samples},
+                  {"batch", estimate.batch},
+                  {"runs", estimate.runs},
+                  {"full_cache_bytes", estimate.full_cache_bytes},
+                  {"compressed_cache_bytes", estimate.compressed_cache_bytes}};
+    add_memory_fields(estimate.memory, document);
+    if (estimate.seconds) document["seconds"] = *estimate.seconds;
+    out << document.dump(2) << '\n';
+    return;
+  }
+  Table table("What the replay takes",
+              {{.name = "part", .label = "part"}, {.name = "bytes", .label = "size", .format = CellFormat::kBytes}});
+  table.add_row({fmt::format("full cache, {} samples", estimate.batch), estimate.full_cache_bytes});
+  table.add_row({"a compressed cache of as many", estimate.compressed_cache_bytes});
+  add_memory_rows(estimate.memory, table);
+  out << text_table(table);
+  if (!estimate.seconds) return;
+  out << fmt::format(
+      "at most {:.0f} s on this machine with {} threads, in {} runs of {} samples; decoding images comes on "
+      "top\n",
+      *estimate.seconds, thread_count(), estimate.runs, estimate.samples);
+}
+
+/// For --estimate: nothing is written.
+void estimate(const ReplayRequest& request, GenerationSettings settings, const CommandContext& context) {
+  Plan plan = read_plan(request.plan);
+  prepare_text_for_estimate(settings, context.err);
+  const std::unique_ptr<Engine> engine = load_engine_for_estimate(settings, context.err);
+  plan = plan_of_run(std::move(plan), request.plan, engine->model(), engine->steps(), context.err);
+  print(estimate_replay(*engine, plan, replay_of(request, settings, *engine)), request.json, context.out);
 }
 
 void print(const ReplayResult& result, bool as_json, std::ostream& out) {
@@ -144,6 +193,10 @@ ExitStatus run_replay(const CommandContext& context) {
   const ReplayRequest request = replay_request(*values, settings);
   set_thread_count(settings.threads);
   catch_interrupts();
+  if (given(*values, "estimate")) {
+    estimate(request, settings, context);
+    return 0;
+  }
   { const FileWriter probe(request.output); }  // a folder that cannot be written is said before the run, not after it
 
   ReplayOutcome outcome = replay(request, settings, context);

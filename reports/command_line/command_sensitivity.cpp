@@ -145,6 +145,15 @@ PricingRequest pricing_request(const options::variables_map& values, const Gener
   return request;
 }
 
+std::unique_ptr<Engine> load_sensitivity_engine(const options::variables_map& values,
+                                                const GenerationSettings& settings, std::ostream& err) {
+  const int draws = values["draws"].as<int>();
+  const auto besides = [draws](const ModelSizes& sizes, const GenerationShape& shape) {
+    return pricing_memory_bytes(sizes, shape, draws);
+  };
+  return load_engine(settings, err, {.caches = 0, .images = false, .besides = besides});
+}
+
 void print(const Sensitivity& sensitivity, const std::optional<PriceCheck>& check, bool as_json, std::ostream& out) {
   const Table uniform = uniform_cost_table(sensitivity);
   const Table heads = head_cost_table(sensitivity);
@@ -195,7 +204,7 @@ ExitStatus run_sensitivity(const CommandContext& context) {
   catch_interrupts();
   const fs::path output = (*values)["output"].as<std::string>();
   prepare_text(settings, context.err);
-  const std::unique_ptr<Engine> engine = load_engine(settings, context.err);
+  const std::unique_ptr<Engine> engine = load_sensitivity_engine(*values, settings, context.err);
   const PricingRequest request = pricing_request(*values, settings, *engine, &context.err);
 
   if (given(*values, "estimate")) {

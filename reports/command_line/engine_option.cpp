@@ -61,6 +61,12 @@ std::unique_ptr<Engine> load_engine(const GenerationSettings& settings, std::ost
   return load_engine(engine_options(settings, notes, use));
 }
 
+std::unique_ptr<Engine> load_engine_for_estimate(GenerationSettings settings, std::ostream& notes) {
+  if (!settings.device.is_cuda()) settings.layers = LayerStorage::kStreamed;
+  settings.max_memory = INT64_MAX;
+  return load_engine(settings, notes);
+}
+
 std::unique_ptr<Engine> load_engine_with_graphs(const GenerationSettings& settings, std::ostream& notes,
                                                 const MemoryUse& use) {
   EngineOptions model = engine_options(settings, notes, use);

@@ -24,6 +24,9 @@ struct MemoryUse {
 [[nodiscard]] std::unique_ptr<Engine> load_engine(const GenerationSettings& settings, std::ostream& notes,
                                                   const MemoryUse& use = {});
 
+/// The same for figures about a run: no layer is kept in memory, and nothing is refused for the lack of it.
+[[nodiscard]] std::unique_ptr<Engine> load_engine_for_estimate(GenerationSettings settings, std::ostream& notes);
+
 /// The same, running from CUDA graphs where the settings ask for them. Where there are none, says why in one line to
 /// `notes` and goes without: Engine::uses_graphs() is for the record of the run.
 [[nodiscard]] std::unique_ptr<Engine> load_engine_with_graphs(const GenerationSettings& settings, std::ostream& notes,

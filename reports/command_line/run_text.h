@@ -15,4 +15,7 @@ namespace kvscope {
 ///                width than the model reads, and as encode_prompts().
 void prepare_text(GenerationSettings& settings, std::ostream& messages);
 
+/// The same for figures about a run, which depend on the lengths of prompts alone: the encoder stays where it is.
+void prepare_text_for_estimate(GenerationSettings& settings, std::ostream& messages);
+
 }  // namespace kvscope

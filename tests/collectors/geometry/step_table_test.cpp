@@ -24,6 +24,7 @@ TEST_SUITE("collectors.geometry.step_table") {
     CHECK(steps.total_tokens() == 680);
     CHECK(steps.is_read_later(8));
     CHECK_FALSE(steps.is_read_later(9));
+    CHECK(steps.tokens_read_later() == 424);
   }
 
   TEST_CASE("a step that does not stay is seen by itself alone") {
@@ -34,6 +35,7 @@ TEST_SUITE("collectors.geometry.step_table") {
     CHECK(steps.key_offset(2, 2) == 6);
     CHECK(steps.token_offset(2) == 7);
     CHECK_FALSE(steps.is_read_later(1));
+    CHECK(steps.tokens_read_later() == 6);
   }
 
   TEST_CASE("restricted visibility survives JSON and full visibility is left out of it") {

@@ -92,6 +92,37 @@ TEST_SUITE("collectors.models.generation_memory") {
     CHECK(generation_memory(sizes_of(published_2b()), doubled).cache == 12 * 3'368'550'400);
   }
 
+  TEST_CASE("without guidance a sample has half the keys and less of everything that rows take") {
+    const ModelSizes guided = sizes_of(published_2b());
+    ModelSizes alone = guided;
+    alone.branches = 1;
+    const GenerationShape shape{.type = ElementType::kBFloat16, .images = false, .threads = 2};
+    const GenerationMemory two = generation_memory(guided, shape);
+    const GenerationMemory one = generation_memory(alone, shape);
+    CHECK(2 * one.cache == two.cache);
+    CHECK(2 * one.working == two.working);
+    CHECK(one.weights == two.weights);
+  }
+
+  TEST_CASE("the need of a run is that of both ways to keep layers and what it holds besides") {
+    const ModelSizes sizes = sizes_of(published_8b());
+    const GenerationShape resident{.type = ElementType::kBFloat16};
+    GenerationShape streamed = resident;
+    streamed.layers = LayerStorage::kStreamed;
+    const MemoryNeed need = memory_need(sizes, streamed, 1000);
+    CHECK(need.resident == generation_memory(sizes, resident).total() + 1000);
+    CHECK(need.streamed == generation_memory(sizes, streamed).total() + 1000);
+  }
+
+  TEST_CASE("sizes say what a cache of the model looks like") {
+    const ModelInfo info = info_of(sizes_of(published_8b()), ElementType::kBFloat16);
+    CHECK(info.layers == 40);
+    CHECK(info.kv_heads == 28);
+    CHECK(info.head_dim == 128);
+    CHECK(info.branches.size() == 2);
+    CHECK(element_bytes(info.value_type) == 2);
+  }
+
   TEST_CASE("streamed layers weigh as much as two of them") {
     const ModelSizes sizes = sizes_of(published_8b());
     GenerationShape shape{.type = ElementType::kBFloat16};

@@ -71,6 +71,16 @@ TEST_SUITE("collectors.text.encode_prompts") {
     CHECK(said.find("5 of 5 prompts") != std::string::npos);
   }
 
+  TEST_CASE("a negative prompt that is cut is called so and not numbered") {
+    TextEncoding encoding = golden_encoding(golden_file());
+    encoding.prompts = {encoding.prompts.front(), encoding.prompts[3]};
+    encoding.last_is_negative = true;
+    std::ostringstream messages;
+    encoding.messages = &messages;
+    (void)encode_prompts(encoding);
+    CHECK(messages.str().find("warning: the negative prompt has 17 tokens, 16 fit") != std::string::npos);
+  }
+
   TEST_CASE("features depend neither on the other prompts nor on the number of threads") {
     TextEncoding encoding = golden_encoding(golden_file());
     set_thread_count(1);
