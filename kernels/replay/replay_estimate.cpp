@@ -58,8 +58,7 @@ ReplayEstimate estimate_replay(const Engine& engine, const Plan& plan, const Rep
   estimate.memory = memory_need(*sizes, shape, replay_memory_bytes(*sizes, shape, plan, modes));
   if (engine.device().is_cuda()) return estimate;
   const ComputeRates rates = measure_compute_rates(*sizes, shape.type);
-  estimate.seconds =
-      estimate.runs * estimated_seconds(*sizes, rates, estimate.samples, shape.batch).generation;
+  estimate.seconds = estimate.runs * estimated_seconds(*sizes, rates, estimate.samples, shape.batch).generation;
   return estimate;
 }
 

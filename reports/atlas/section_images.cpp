@@ -14,6 +14,8 @@ namespace {
 constexpr std::int64_t kSamplesShown = 10;
 /// Larger photos are reduced inside the page; the PNG files beside it are full size.
 constexpr std::int64_t kLargestSide = 160;
+/// Wider ones are photos, which the page shows larger and smooth; narrower ones as pixels.
+constexpr std::int64_t kWidestIcon = 96;
 constexpr int kGridGap = 2;
 constexpr Rgb kGridBackground{255, 255, 255};
 
@@ -44,8 +46,9 @@ RgbImage reduced(const RgbImage& image, std::int64_t largest) {
 
 std::string image_html(const RgbImage& image, const std::string& description) {
   const RgbImage small = reduced(image, kLargestSide);
-  return fmt::format("<img src=\"{}\" width=\"{}\" height=\"{}\" alt=\"{}\">", png_data_uri(png_bytes(small)),
-                     small.width, small.height, escaped(description));
+  return fmt::format("<img{} src=\"{}\" width=\"{}\" height=\"{}\" alt=\"{}\">",
+                     small.width > kWidestIcon ? " class=\"photo\"" : "", png_data_uri(png_bytes(small)), small.width,
+                     small.height, escaped(description));
 }
 
 std::int64_t n_image(const Array<std::uint8_t>& images) {

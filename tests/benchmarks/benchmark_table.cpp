@@ -16,6 +16,7 @@ std::span<const Benchmark> benchmarks() {
       Benchmark{"C7", "column statistics of raw maps in a capture", benchmark_map_statistics},
       Benchmark{"C9", "capturing beside plain generation", benchmark_capture},
       Benchmark{"C10", "replay with a compressed cache beside the full one", benchmark_replay},
+      Benchmark{"C11", "linear layers in bfloat16 by products in float32", benchmark_linear},
   };
   return kBenchmarks;
 }

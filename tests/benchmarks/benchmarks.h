@@ -30,5 +30,6 @@ void benchmark_map_file(BenchmarkRun& run);
 void benchmark_map_statistics(BenchmarkRun& run);
 void benchmark_capture(BenchmarkRun& run);
 void benchmark_replay(BenchmarkRun& run);
+void benchmark_linear(BenchmarkRun& run);
 
 }  // namespace kvscope::benchmark

@@ -1,9 +1,8 @@
 #include "collectors/models/linear_layer.h"
 
-#include <ATen/CPUGeneratorImpl.h>
-
 #include "support/aten.h"
 
+#include <ATen/CPUGeneratorImpl.h>
 
 using namespace kvscope;
 
