@@ -15,6 +15,9 @@ namespace {
 constexpr std::int64_t kFloatBytes = 4;
 // LibTorch's code and what it allocates for itself.
 constexpr std::int64_t kProgramBytes = std::int64_t{300} << 20;
+// What the allocator keeps of freed memory grows with what comes and goes: so that runs stay below their estimate, one
+// in so many bytes.
+constexpr std::int64_t kShareHeldBack = 5;
 // Tensors as large as the widest one that are alive while an image is decoded: a residual block's input, its copy in
 // the library's order, normalised values, and the two results with half the channels and their copies.
 constexpr std::int64_t kImageTensors = 4;
@@ -156,10 +159,12 @@ ModelInfo info_of(const ModelSizes& sizes, ElementType type) {
 }
 
 GenerationMemory generation_memory(const ModelSizes& sizes, const GenerationShape& shape) {
+  const std::int64_t cache = cache_bytes(sizes, shape);
+  const std::int64_t working = working_bytes(sizes, shape);
   return {.weights = weight_bytes(sizes, shape),
-          .cache = cache_bytes(sizes, shape),
-          .working = working_bytes(sizes, shape),
-          .program = kProgramBytes};
+          .cache = cache,
+          .working = working,
+          .program = kProgramBytes + (cache + working) / kShareHeldBack};
 }
 
 MemoryNeed memory_need(const ModelSizes& sizes, GenerationShape shape, std::int64_t besides) {

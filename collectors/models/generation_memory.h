@@ -80,7 +80,7 @@ struct GenerationMemory {
   std::int64_t weights = 0;
   std::int64_t cache = 0;    ///< keys and values of all caches
   std::int64_t working = 0;  ///< activations and the library's copies of weights, at the step or image that takes most
-  std::int64_t program = 0;  ///< code and tables of the process itself
+  std::int64_t program = 0;  ///< code and tables of the process, and freed memory that its allocator keeps
 
   [[nodiscard]] std::int64_t total() const noexcept { return weights + cache + working + program; }
 };

@@ -102,7 +102,7 @@ std::vector<KeptPositions> invented_positions(const Plan& plan) {
 
 ReplayImages invented_images(const Plan& plan, double loss) {
   ReplayImages images{
-      Array<std::uint8_t>({3, 8, 8, 3}), Array<std::uint8_t>({3, 8, 8, 3}), {0, 1, 2}, invented_positions(plan)};
+      Array<std::uint8_t>({3, 8, 8, 3}), Array<std::uint8_t>({3, 8, 8, 3}), {0, 1, 2}, {}, invented_positions(plan)};
   for (std::int64_t i = 0; i < images.full.size(); ++i) {
     const auto value = static_cast<std::uint8_t>(i * 37 % 200);
     images.full.values()[static_cast<std::size_t>(i)] = value;
