@@ -214,7 +214,8 @@ std::vector<std::int32_t> long_text() {
 }  // namespace
 
 TEST_SUITE("collectors.text.t5_encoder") {
-  TEST_CASE("weights in shards give the features of a single file to the bit and a missing shard is named") {
+  // Not to the bit: without AVX-512, LibTorch's sums depend on where in its file a matrix begins.
+  TEST_CASE("weights in shards give the features of a single file and a missing shard is named") {
     const TemporaryFolder folder;
     std::filesystem::copy_file(kFolder / "config.json", folder / "config.json");
     Json map = Json::object();
@@ -229,9 +230,14 @@ TEST_SUITE("collectors.text.t5_encoder") {
     write_file(folder / "model.safetensors.index.json", Json{{"weight_map", map}}.dump());
     const T5Encoder whole = T5Encoder::open(kFolder);
     const T5Encoder sharded = T5Encoder::open(folder.path());
-    for (const Golden& prompt : golden())
-      CHECK(
-          std::ranges::equal(sharded.encode(prompt.ids.values()).values(), whole.encode(prompt.ids.values()).values()));
+    for (const Golden& prompt : golden()) {
+      const Array<float> found = sharded.encode(prompt.ids.values());
+      const Array<float> expected = whole.encode(prompt.ids.values());
+      REQUIRE(found.shape() == expected.shape());
+      const float largest = std::ranges::max(expected.values(), {}, [](float value) { return std::abs(value); });
+      for (std::int64_t i = 0; i < found.size(); ++i)
+        REQUIRE(std::abs(found.data()[i] - expected.data()[i]) < 1e-5F * std::abs(largest));
+    }
     std::filesystem::remove(folder / "model-00002-of-00002.safetensors");
     check_error(
         ErrorCode::kBadInput, [&] { (void)T5Encoder::open(folder.path()); }, "model-00002-of-00002.safetensors");
