@@ -13,6 +13,8 @@ namespace {
 
 // A few megabytes of float32 for the widest layers: they stay in the cache between widening and multiplying.
 constexpr std::int64_t kWidenedRows = 256;
+// With fewer, reading the weights takes as long as multiplying, and widening comes on top.
+constexpr std::int64_t kFewestTokens = 4;
 
 /// Whether LibTorch multiplies bfloat16 one number at a time: oneDNN, which it asks first, wants these instructions.
 bool multiplies_bfloat16_slowly() {
@@ -28,9 +30,8 @@ bool multiplies_bfloat16_slowly() {
 }  // namespace
 
 at::Tensor linear_product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  if (weight.scalar_type() == at::kBFloat16 && weight.is_cpu() && multiplies_bfloat16_slowly()) {
-    return widened_product(x, weight, bias);
-  }
+  const bool may_widen = weight.scalar_type() == at::kBFloat16 && weight.is_cpu() && multiplies_bfloat16_slowly();
+  if (may_widen && x.numel() >= kFewestTokens * weight.size(1)) return widened_product(x, weight, bias);
   return at::linear(x, weight, bias);
 }
 

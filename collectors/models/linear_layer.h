@@ -15,7 +15,7 @@ namespace kvscope {
 [[nodiscard]] at::Tensor linear_product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
 
 /// The same of bfloat16 numbers by products in float32, which are exact, some rows of the weights at a time: what
-/// linear_product() does where LibTorch has no fast kernel (x86 without AVX-512), in up to an eighth of its time there.
+/// linear_product() does where LibTorch has no fast kernel (x86 without AVX-512), in a third to a seventh of its time.
 [[nodiscard]] at::Tensor widened_product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
 
 /// y = x W^T + b in the element type of its weights: linear_product().

@@ -26,8 +26,8 @@ double checked_error(const LinearProblem& problem) {
   const at::Tensor found = widened_product(x, problem.weight).to(at::kDouble);
   const double error = ((found - exact).abs().max() / exact.abs().max()).item<double>();
   if (!(error <= kTolerance)) {
-    throw Error(ErrorCode::kCheckFailed, fmt::format("widened_product: relative error {:.2g}, expected at most {:.2g}",
-                                                     error, kTolerance));
+    throw Error(ErrorCode::kCheckFailed,
+                fmt::format("widened_product: relative error {:.2g}, expected at most {:.2g}", error, kTolerance));
   }
   return error;
 }
@@ -48,16 +48,16 @@ void race_problem(BenchmarkRun& run, const LinearProblem& problem) {
   const double flops = 2.0 * static_cast<double>(problem.x.size(0) * problem.weight.numel());
   for (std::size_t peer = 1; peer < contestants.size(); ++peer) {
     const Comparison seconds = compare(rounds.seconds(0), rounds.seconds(peer));
-    run.add({.id = "C11",
-             .where = fmt::format("{} tokens, {} to {}", problem.x.size(0), problem.weight.size(1),
-                                  problem.weight.size(0)),
-             .threads = 1,
-             .peer = contestants[peer].name,
-             .seconds = seconds,
-             .ceiling_fraction = flops / seconds.ours_s / run.ceilings(1).multiply_add,
-             .max_relative_error = error,
-             .rate = flops / seconds.ours_s,
-             .unit = "FLOP"});
+    run.add(
+        {.id = "C11",
+         .where = fmt::format("{} tokens, {} to {}", problem.x.size(0), problem.weight.size(1), problem.weight.size(0)),
+         .threads = 1,
+         .peer = contestants[peer].name,
+         .seconds = seconds,
+         .ceiling_fraction = flops / seconds.ours_s / run.ceilings(1).multiply_add,
+         .max_relative_error = error,
+         .rate = flops / seconds.ours_s,
+         .unit = "FLOP"});
   }
 }
 
