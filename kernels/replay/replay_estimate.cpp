@@ -7,15 +7,9 @@
 #include "collectors/text/text_features.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace kvscope {
 namespace {
-
-PlanTotals totals_of_run(Plan plan, ModelInfo model) {
-  plan.model = std::move(model);
-  return plan_totals(plan);
-}
 
 /// Of one run: references to what attention returned in every layer.
 std::int64_t output_bytes(const ModelSizes& sizes, const GenerationShape& shape) {
@@ -35,17 +29,22 @@ GenerationShape shape_of(const Engine& engine, const ReplayOptions& options) {
 
 }  // namespace
 
-std::int64_t replay_memory_bytes(const ModelSizes& sizes, const GenerationShape& shape, const Plan& plan, int modes) {
-  const Plan of_run = plan.steps == sizes.steps ? plan : scaled_plan(plan, sizes.steps, "the plan");
-  const PlanTotals totals = totals_of_run(of_run, info_of(sizes, shape.type));
-  return modes * totals.allocated_bytes_of(shape.batch) + output_bytes(sizes, shape);
+std::int64_t replay_memory_bytes(const ModelSizes& sizes, const GenerationShape& shape, const Plan& plan,
+                                 std::string_view plan_name, int modes) {
+  Plan of_run = plan.steps == sizes.steps ? plan : scaled_plan(plan, sizes.steps, plan_name);
+  // Layers and heads stay those of the plan: whether they are the model's is checked when the model is there.
+  of_run.model.branches.resize(static_cast<std::size_t>(sizes.branches));
+  of_run.model.key_type = of_run.model.value_type = shape.type;
+  return modes * plan_totals(of_run).allocated_bytes_of(shape.batch) + output_bytes(sizes, shape);
 }
 
 ReplayEstimate estimate_replay(const Engine& engine, const Plan& plan, const ReplayOptions& options) {
   engine.check(options.request);
   const GenerationShape shape = shape_of(engine, options);
   const int modes = static_cast<int>(options.free_running) + static_cast<int>(options.teacher_forced);
-  const PlanTotals totals = totals_of_run(plan, engine.model());
+  Plan of_run = plan;
+  of_run.model = engine.model();
+  const PlanTotals totals = plan_totals(of_run);
   ReplayEstimate estimate{.samples = std::ssize(options.request.labels),
                           .batch = shape.batch,
                           .runs = 1 + modes,
@@ -55,7 +54,7 @@ ReplayEstimate estimate_replay(const Engine& engine, const Plan& plan, const Rep
                           .seconds = {}};
   const auto sizes = engine.sizes();
   if (!sizes) return estimate;
-  estimate.memory = memory_need(*sizes, shape, replay_memory_bytes(*sizes, shape, plan, modes));
+  estimate.memory = memory_need(*sizes, shape, replay_memory_bytes(*sizes, shape, plan, "the plan", modes));
   if (engine.device().is_cuda()) return estimate;
   const ComputeRates rates = measure_compute_rates(*sizes, shape.type);
   estimate.seconds = estimate.runs * estimated_seconds(*sizes, rates, estimate.samples, shape.batch).generation;

@@ -7,15 +7,18 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace kvscope {
 
 /// Bytes of memory that run_replay() holds beside what generating with a full cache takes: the compressed caches of a
 /// batch, and the attention outputs of all layers at the largest step, which are compared.
-/// @param plan   of the model, whose steps may be others: it is scaled to these
-/// @param modes  how many compressed runs go side by side, 1 or 2
+/// @param plan       of the model, whose steps may be others: it is scaled to these
+/// @param plan_name  the plan's file, for messages
+/// @param modes      how many compressed runs go side by side, 1 or 2
+/// @throws Error     kBadInput naming the plan if its steps do not correspond to those of the sizes.
 [[nodiscard]] std::int64_t replay_memory_bytes(const ModelSizes& sizes, const GenerationShape& shape, const Plan& plan,
-                                               int modes);
+                                               std::string_view plan_name, int modes);
 
 /// What run_replay() takes, found out without generating anything.
 struct ReplayEstimate {

@@ -158,10 +158,10 @@ ExitStatus run_collect(const CommandContext& context) {
   if (!values) return 0;
   GenerationSettings settings = generation_settings(*values);
   CollectRequest request = collect_request(*values, settings, context);
-  if (!given(*values, "estimate")) request.output = required_option<std::string>(*values, "output");
+  const bool estimates = given(*values, "estimate");
+  if (!estimates) request.output = required_option<std::string>(*values, "output");
   set_thread_count(settings.threads);
   catch_interrupts();
-  const bool estimates = given(*values, "estimate");
   if (estimates) {
     prepare_text_for_estimate(settings, context.err);
   } else {

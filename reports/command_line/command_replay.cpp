@@ -115,7 +115,7 @@ ReplayOptions replay_of(const ReplayRequest& request, const GenerationSettings& 
 
 MemoryUse memory_use(const ReplayRequest& request, const Plan& plan) {
   const auto besides = [&](const ModelSizes& sizes, const GenerationShape& shape) {
-    return replay_memory_bytes(sizes, shape, plan, request.modes());
+    return replay_memory_bytes(sizes, shape, plan, request.plan.string(), request.modes());
   };
   return {.images = request.free_running, .besides = besides};
 }

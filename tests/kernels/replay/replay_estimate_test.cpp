@@ -48,9 +48,9 @@ TEST_SUITE("kernels.replay.replay_estimate") {
     const ModelSizes sizes = engine->sizes().value();
     const Plan plan = plan_for(*engine, {.method = "lossless"});
     const GenerationShape shape{.batch = 2};
-    const std::int64_t one = replay_memory_bytes(sizes, shape, plan, 1);
+    const std::int64_t one = replay_memory_bytes(sizes, shape, plan, "plan", 1);
     const std::int64_t cache = generation_memory(sizes, shape).cache;
-    CHECK(replay_memory_bytes(sizes, shape, plan, 2) - one == cache);
+    CHECK(replay_memory_bytes(sizes, shape, plan, "plan", 2) - one == cache);
     // 2 branches, 2 samples, 2 layers, 242 tokens of the last scale, 2 heads of 64, float32.
     CHECK(one - cache == std::int64_t{2} * 2 * 2 * 242 * 128 * 4);
   }
@@ -61,14 +61,14 @@ TEST_SUITE("kernels.replay.replay_estimate") {
     ModelSizes sizes = engine->sizes().value();
     const Plan plan = plan_for(*engine, {.method = "lossless"});
     const GenerationShape shape;
-    const std::int64_t here = replay_memory_bytes(sizes, shape, plan, 1);
+    const std::int64_t here = replay_memory_bytes(sizes, shape, plan, "plan", 1);
     std::vector<StepShape> shapes;
     for (int step = 0; step < sizes.steps.size(); ++step) {
       shapes.push_back(sizes.steps[step]);
       shapes.back().h *= 2;
     }
     sizes.steps = StepTable(shapes);
-    CHECK(replay_memory_bytes(sizes, shape, plan, 1) == 2 * here);
+    CHECK(replay_memory_bytes(sizes, shape, plan, "plan", 1) == 2 * here);
   }
 
   TEST_CASE("without images and with one mode there is one run less") {

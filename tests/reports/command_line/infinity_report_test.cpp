@@ -138,5 +138,6 @@ TEST_SUITE("reports.command_line.infinity_report") {
                      model.file("tokenizer.safetensors"), "--text-features", model.file("text.h5"), "--pn", "0.25M",
                      "--plan", model.file("plan.json"), "-o", model.file("replay.json")});
     testing::check_failure(outcome, ErrorCode::kBadInput, "7 steps are not 10");
+    CHECK(outcome.err.find(model.file("plan.json")) != std::string::npos);
   }
 }
